@@ -1,0 +1,42 @@
+# Every third-party part, its minimum version, and where it comes from:
+# Debian packages, and MLX from the wheels in .venv.
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+find_package(nlohmann_json 3.10 REQUIRED)
+find_package(CLI11 2.1 REQUIRED)
+find_package(fmt 8 REQUIRED)
+find_package(spdlog 1.9 REQUIRED)
+find_package(SQLite3 3.37 REQUIRED)
+find_package(tl-expected REQUIRED)
+pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus>=3.0)
+pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash>=0.8)
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+  pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp>=2.5)
+endif()
+
+# MLX: `python -m mlx --cmake-dir` of the project's own .venv, or -DMLX_ROOT.
+set(EVOKE_PYTHON ${PROJECT_SOURCE_DIR}/.venv/bin/python CACHE FILEPATH
+    "Python whose environment holds the mlx wheels")
+if(NOT MLX_ROOT AND EXISTS ${EVOKE_PYTHON})
+  execute_process(COMMAND ${EVOKE_PYTHON} -m mlx --cmake-dir
+                  OUTPUT_VARIABLE MLX_ROOT OUTPUT_STRIP_TRAILING_WHITESPACE
+                  ERROR_QUIET)
+endif()
+find_package(MLX CONFIG QUIET PATHS ${MLX_ROOT} NO_DEFAULT_PATH)
+
+if(BUILD_TESTING)
+  find_package(GTest 1.11 REQUIRED)
+  include(GoogleTest)
+endif()
+find_package(benchmark 1.6 QUIET)
+
+message(STATUS "nlohmann_json ${nlohmann_json_VERSION}, CLI11 ${CLI11_VERSION}, "
+               "fmt ${fmt_VERSION}, spdlog ${spdlog_VERSION}, "
+               "SQLite ${SQLite3_VERSION}, toml++ ${tomlplusplus_VERSION}, "
+               "xxHash ${xxhash_VERSION}")
+if(MLX_FOUND)
+  message(STATUS "MLX ${MLX_VERSION} from ${MLX_ROOT}")
+else()
+  message(STATUS "MLX: absent; the mlx baseline is not built "
+                 "(./evoke makes a .venv that has it)")
+endif()

@@ -1,0 +1,75 @@
+# Language level, warnings and sanitizers, as INTERFACE targets that our own
+# code links privately and third-party code never sees.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM AND NOT CMAKE_CXX_CLANG_TIDY
+   AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+
+# Warnings are errors in a git checkout and in CI, not for a tarball's user.
+if(EXISTS ${PROJECT_SOURCE_DIR}/.git OR DEFINED ENV{CI})
+  option(EVOKE_WERROR "Treat warnings as errors" ON)
+else()
+  option(EVOKE_WERROR "Treat warnings as errors" OFF)
+endif()
+set(EVOKE_SANITIZER "" CACHE STRING "address, thread or empty")
+
+add_library(evoke_settings INTERFACE)
+target_include_directories(evoke_settings INTERFACE ${PROJECT_SOURCE_DIR}/src)
+target_compile_options(
+  evoke_settings INTERFACE -Wall -Wextra -Wpedantic -Wshadow
+                           -Wnon-virtual-dtor
+                           $<$<BOOL:${EVOKE_WERROR}>:-Werror>)
+if(EVOKE_SANITIZER STREQUAL "address")
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined
+                      -fno-omit-frame-pointer -O1)
+  add_link_options(-fsanitize=address,undefined)
+  add_compile_definitions(EVOKE_ASAN=1)
+elseif(EVOKE_SANITIZER STREQUAL "thread")
+  add_compile_options(-fsanitize=thread -fno-omit-frame-pointer -O1)
+  add_link_options(-fsanitize=thread)
+  add_compile_definitions(EVOKE_TSAN=1)
+elseif(NOT EVOKE_SANITIZER STREQUAL "")
+  message(FATAL_ERROR "EVOKE_SANITIZER is '${EVOKE_SANITIZER}'; "
+                      "use address, thread or nothing")
+endif()
+
+# evoke_room(NAME SOURCES ... HEADERS ... LINKS ...): one library per folder.
+# Headers go into a header set, so that `all_verify_interface_header_sets`
+# proves that each one compiles alone.
+function(evoke_room name)
+  cmake_parse_arguments(ROOM "" "" "SOURCES;HEADERS;LINKS;PRIVATE_LINKS" ${ARGN})
+  if(ROOM_SOURCES)
+    add_library(${name} STATIC ${ROOM_SOURCES})
+    set(scope PUBLIC)
+    target_link_libraries(${name} PUBLIC evoke_settings
+                          PRIVATE ${ROOM_PRIVATE_LINKS})
+  else()
+    add_library(${name} INTERFACE)
+    set(scope INTERFACE)
+    target_link_libraries(${name} INTERFACE evoke_settings)
+  endif()
+  target_sources(${name} ${scope} FILE_SET HEADERS
+                 BASE_DIRS ${PROJECT_SOURCE_DIR}/src FILES ${ROOM_HEADERS})
+  set_target_properties(${name} PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
+  target_link_libraries(${name} ${scope} ${ROOM_LINKS})
+endfunction()
+
+# evoke_test(NAME SOURCES ... LINKS ...): one GoogleTest binary, discovered.
+function(evoke_test name)
+  cmake_parse_arguments(TEST "" "" "SOURCES;LINKS;LABELS" ${ARGN})
+  add_executable(${name} ${TEST_SOURCES})
+  target_link_libraries(${name} PRIVATE evoke_settings ${TEST_LINKS}
+                        GTest::gtest_main GTest::gmock)
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60
+                       PROPERTIES TIMEOUT 300 LABELS "${TEST_LABELS}")
+endfunction()

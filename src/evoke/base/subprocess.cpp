@@ -1,0 +1,1 @@
+#include "evoke/base/subprocess.h"

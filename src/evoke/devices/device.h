@@ -1,0 +1,88 @@
+// A device: where kernels of one dialect are compiled and run. Lives in the
+// runner process; the judge reaches it through evaluation/protocol.
+//
+// Two halves, never used in the same process for candidates: a Compiler (may
+// start a compiler, never loads what it made) and a DeviceSession (loads and
+// runs, never starts a process).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "evoke/base/error.h"
+#include "evoke/base/json.h"
+#include "evoke/core/kernel_source.h"
+#include "evoke/core/launch_plan.h"
+#include "evoke/core/tensor.h"
+
+namespace evoke {
+
+struct DeviceInfo {
+  std::string kind;  // "cpu"
+  std::string name;  // "Intel Xeon, 2 threads, avx512_bf16"
+  DeviceLimits limits;
+  int64_t cache_bytes = 0;            // the last-level cache
+  std::vector<std::string> features;  // "avx2", "avx512_bf16", "amx_bf16"
+};
+
+struct CompileReply {
+  enum class Status { ok, rejected, failed, timed_out, unavailable };
+  Status status = Status::unavailable;
+  std::vector<std::byte> artifact;  // when ok
+  std::string diagnostics;          // cleaned of paths; warnings too
+  Json report = Json::object();     // code_bytes, isa, registers, ...
+  double elapsed_ms = 0;
+};
+
+class Compiler {
+ public:
+  virtual ~Compiler() = default;
+  // Version and flags: part of every compile key.
+  virtual std::string id() const = 0;
+  virtual CompileReply compile(const KernelSource& kernel,
+                               const ProblemSignature& signature,
+                               const CompileUnit& unit) = 0;
+};
+
+// One tensor of a call: where its element 0 lies, and its layout.
+struct BoundTensor {
+  std::byte* data = nullptr;
+  TensorLayout layout;
+};
+
+using ProgramId = int;
+using CallId = int;
+
+class DeviceSession {
+ public:
+  virtual ~DeviceSession() = default;
+  // Loads the artifact of one compile unit.
+  virtual Result<ProgramId> load(std::span<const std::byte> artifact) = 0;
+  virtual void unload(ProgramId program) = 0;
+  // Binds one call: all tensors of the problem in the signature's order, then
+  // scratch in the plan's order (memory of the caller's, already poisoned).
+  virtual Result<CallId> prepare(ProgramId program, const LaunchPlan& plan,
+                                 std::vector<BoundTensor> tensors) = 0;
+  virtual void release(CallId call) = 0;
+  // Runs the calls one after another; returns when all have finished.
+  virtual Result<void> run(std::span<const CallId> calls) = 0;
+};
+
+struct Device {
+  DeviceInfo info;
+  std::unique_ptr<Compiler> compiler;      // null: cannot compile here
+  std::unique_ptr<DeviceSession> session;  // null: cannot run here
+};
+
+struct DeviceOptions {
+  int num_threads = 0;         // cpu: 0 is one per core it may use
+  std::string scratch_folder;  // compiler's private folder
+  bool with_compiler = false;
+  bool with_session = false;
+};
+
+}  // namespace evoke

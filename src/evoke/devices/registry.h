@@ -1,0 +1,24 @@
+// The devices this build knows by name.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "evoke/base/error.h"
+#include "evoke/devices/device.h"
+
+namespace evoke {
+
+// "cpu", "cuda", "metal". `absent`: not built, or no such device answers; the
+// message says which and what to do.
+Result<Device> open_device(const std::string& kind,
+                           const DeviceOptions& options);
+// What each known device says about this machine, for `evoke doctor`.
+struct DeviceStatus {
+  std::string kind;
+  bool available = false;
+  std::string description;  // its name, or why not and what to do
+};
+std::vector<DeviceStatus> probe_devices();
+
+}  // namespace evoke

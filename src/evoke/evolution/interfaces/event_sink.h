@@ -1,0 +1,40 @@
+// Where a search writes what happened. One Step is one transaction: it is
+// durable before the next one is applied. Implementation: store/.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "evoke/base/json.h"
+#include "evoke/core/candidate.h"
+#include "evoke/core/outcome.h"
+#include "evoke/evolution/interfaces/evaluator.h"
+
+namespace evoke {
+
+// A consequence of a step: "elite", "displaced", "migrated", "restarted",
+// "best", "confirm_requested", "stopped", ...
+struct Effect {
+  std::string kind;
+  Json detail = Json::object();
+};
+
+struct Step {
+  int64_t sequence = 0;  // 1, 2, ... without gaps
+  Candidate candidate;
+  EvaluationPurpose purpose = EvaluationPurpose::score;
+  Outcome outcome;
+  std::vector<Effect> effects;
+  double elapsed_s = 0;  // since the run began, resumed time included
+};
+
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+  // Throws StartupError when it cannot be recorded (disk full): the search
+  // must not go on as if it had been.
+  virtual void record(const Step& step) = 0;
+};
+
+}  // namespace evoke
