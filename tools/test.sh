@@ -1,0 +1,33 @@
+# Sourced by ./evoke: what CI runs. Each part closes with ctest's own summary.
+#   ./evoke test [--quick] [release|asan|tsan|tidy|fuzz ...]
+# --quick is the release part alone.
+quick=; parts=
+for argument in "$@"; do
+  case $argument in
+    --quick) quick=1 ;;
+    release|asan|tsan|tidy) parts="$parts $argument" ;;
+    *) die "test: unknown argument '$argument'; use --quick, release, asan, tsan or tidy" ;;
+  esac
+done
+[ -n "$parts" ] || parts=${quick:+release}
+[ -n "$parts" ] || parts='release asan tsan tidy'
+
+failed=
+for part in $parts; do
+  say "== $part"
+  configure "$part"
+  started=$(date +%s)
+  if ! ninja -C "$root/build/$part" --quiet all >&2; then
+    failed="$failed $part(build)"; continue
+  fi
+  say "$part: built in $(( $(date +%s) - started )) s"
+  [ "$part" = tidy ] && continue
+  # Timing tests would disturb one another: one test at a time where they
+  # say so (RUN_SERIAL), two otherwise.
+  (cd "$root/build/$part" &&
+   ctest --output-on-failure --no-tests=error -j 2) || failed="$failed $part"
+  say "$part: done after $(( $(date +%s) - started )) s"
+done
+[ -z "$failed" ] || die "failed:$failed"
+say "all parts passed:$parts" 
+exit 0
