@@ -2,8 +2,10 @@
 // conditions: "ceil_div(Lk, tile_kv)", "Lq == 1 && Lk >= 1024".
 //
 // Grammar (C precedence): || && == != < <= > >= + - * / % unary - ! ?: ( )
-// and min max ceil_div align_up. Values are 64-bit; overflow, division by
-// zero and unknown names are errors, never undefined behaviour.
+// and min max (one argument or more), ceil_div(a, b) and align_up(a, b) with
+// b > 0. Values are 64-bit; overflow, division by zero and unknown names are
+// errors, never undefined behaviour. && || ?: evaluate only what they need.
+// Comparisons do not chain (a < b < c is refused).
 #pragma once
 
 #include <cstdint>
@@ -22,20 +24,22 @@ using Symbols = std::map<std::string, int64_t, std::less<>>;
 
 class Expression {
  public:
-  // Nesting deeper than this is refused, so that no input can overflow the
-  // stack.
+  // Trees deeper than this are refused, so that no input can overflow the
+  // stack. A chain a + b + c + ... counts one level per operator.
   static constexpr int kMaxDepth = 64;
 
   Expression() = default;  // the constant 0
 
+  // Errors read "column 5: what is wrong".
   static Result<Expression> parse(std::string_view text);
   static Expression constant(int64_t value);
 
   Result<int64_t> evaluate(const Symbols& symbols) const;
   // Every name it uses.
   const std::set<std::string, std::less<>>& names() const { return names_; }
-  // Whether `name` is compared with == or !=: such a condition fits one size
-  // only (the judge refuses `when` that tests Lk so).
+  // Whether anything that contains `name` is compared with == or !=, or asked
+  // for being zero: such a condition can be made to fit one size only, so a
+  // plan's `when` may not test Lk like that.
   bool tests_equality_of(std::string_view name) const;
   const std::string& text() const { return text_; }
 

@@ -1,6 +1,9 @@
 // A child process in a process group of its own. Passive: whoever owns it
 // decides how long to wait. Destroying a running one kills its whole group
-// and reaps it.
+// and reaps it; when one ends by itself, what is left of its group is killed.
+//
+// Safe in programs with many threads: start() may be called from any of them.
+// One object belongs to one thread at a time.
 #pragma once
 
 #include <sys/types.h>
@@ -17,9 +20,11 @@
 namespace evoke {
 
 struct SubprocessOptions {
-  std::vector<std::string> arguments;    // arguments[0] is the program's path
-  std::vector<std::string> environment;  // "NAME=value"; nothing is inherited
-  std::string working_folder;            // empty: the parent's
+  // arguments[0] is the program's path; PATH is not searched.
+  std::vector<std::string> arguments;
+  // "NAME=value"; nothing is inherited.
+  std::vector<std::string> environment;
+  std::string working_folder;  // empty: the parent's
   // Descriptors the child keeps: (parent's fd, number in the child). All
   // others are closed. Standard input is /dev/null.
   std::vector<std::pair<int, int>> keep_fds;
@@ -36,6 +41,7 @@ struct ExitStatus {
 
 class Subprocess {
  public:
+  // `absent`: there is no such program.
   static Result<Subprocess> start(const SubprocessOptions& options);
 
   Subprocess(Subprocess&&) noexcept;
@@ -44,7 +50,7 @@ class Subprocess {
 
   pid_t pid() const { return pid_; }
   // Waits for the end, draining the output; empty when `timeout_ms` passed
-  // first (the child then still runs).
+  // first (the child then still runs). Negative: waits for ever.
   std::optional<ExitStatus> wait(int64_t timeout_ms);
   // SIGKILL to the group, then reaps.
   ExitStatus kill();
@@ -56,7 +62,9 @@ class Subprocess {
  private:
   Subprocess() = default;
   void drain();
+  std::optional<ExitStatus> reap(bool block);
   pid_t pid_ = -1;
+  Fd pid_fd_;  // readable once the child has ended; invalid where unknown
   Fd output_pipe_;
   std::string output_;
   std::size_t output_tail_bytes_ = 0;
