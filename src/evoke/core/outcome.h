@@ -17,6 +17,7 @@ namespace evoke {
 enum class Stage { plan, novelty, compile, screen, gate, time, confirm };
 inline constexpr std::size_t kNumStages = 7;
 std::string_view to_string(Stage stage);
+Result<Stage> parse_stage(std::string_view name);
 
 // Closed and countable. Only `measured` and `confirmed` carry a fitness.
 enum class OutcomeKind {

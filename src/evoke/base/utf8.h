@@ -1,0 +1,17 @@
+// UTF-8, checked: texts that enter JSON, CBOR or a kernel file must be valid.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace evoke {
+
+// Offset of the first byte that is not part of a valid sequence (overlong
+// forms, surrogates and values above U+10FFFF are not); npos when all is
+// well.
+std::size_t find_invalid_utf8(std::string_view text);
+// Every byte that is not valid replaced by U+FFFD.
+std::string to_valid_utf8(std::string_view text);
+
+}  // namespace evoke
