@@ -4,7 +4,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -78,6 +80,15 @@ struct KernelPlan {
   const Parameter* find_parameter(std::string_view name) const;
 };
 
+// Where the keys of a plan stand: "variant[0].launch[1].threads" -> line.
+struct PlanLines {
+  std::string path;
+  std::map<std::string, int, std::less<>> lines;
+  // "path:line: key"; the line of the nearest key around it when the key
+  // itself has none.
+  std::string where(std::string_view key) const;
+};
+
 class KernelSource {
  public:
   static constexpr std::size_t kMaxBytes = 1 << 20;
@@ -101,6 +112,11 @@ class KernelSource {
   // Identity of the genome.
   const std::string& hash() const { return hash_; }
 
+  // "path:line: key", for errors about a key of the plan that only show once
+  // a shape is known.
+  std::string where(std::string_view key) const { return lines_.where(key); }
+  const std::string& path() const { return lines_.path; }
+
   // The same code under another plan, printed in canonical form.
   Result<KernelSource> with_plan(const KernelPlan& plan) const;
   // Whether `other` differs from this one only inside the EVOLVE-BLOCK
@@ -116,6 +132,7 @@ class KernelSource {
   std::size_t code_offset_ = 0;
   int code_line_ = 1;
   std::string hash_;
+  PlanLines lines_;
 };
 
 // The plan as canonical TOML, without the comment around it.

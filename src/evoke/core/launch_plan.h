@@ -58,12 +58,17 @@ struct LaunchPlan {
   Symbols constants;        // compile-time: the problem's and the parameters
   Symbols sizes;            // run-time: B Lq Lk and the derived integers
   std::map<std::string, float> scalars;
-  std::vector<ResolvedScratch> scratch;
+  std::vector<ResolvedScratch> scratch;  // what this variant's launches name
   std::vector<ResolvedLaunch> launches;
 
   int64_t scratch_bytes() const;
   bool operator==(const LaunchPlan&) const = default;
 };
+
+// Whether a plan fits a problem, at any shape: its problem's name, every name
+// in its expressions, its tensors, no name taken twice, every output written.
+Result<void> check_signature(const KernelSource& kernel,
+                             const ProblemSignature& signature);
 
 // The first variant whose `when` holds, resolved. `absent`: no variant takes
 // this shape; `failed`: an expression or a limit, named.
