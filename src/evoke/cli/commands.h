@@ -1,0 +1,34 @@
+// The subcommands. Each function adds one to the application and stores what
+// to run; the chosen one's return value is the exit code.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+#include "evoke/base/error.h"
+#include "evoke/cli/context.h"
+
+namespace evoke::cli {
+
+// The subcommand that was parsed.
+using Action = std::function<int()>;
+
+void add_evolve(CLI::App& app, Context& context, Action& action);
+void add_verify(CLI::App& app, Context& context, Action& action);
+void add_bench(CLI::App& app, Context& context, Action& action);
+void add_selftest(CLI::App& app, Context& context, Action& action);
+void add_report(CLI::App& app, Context& context, Action& action);
+void add_status(CLI::App& app, Context& context, Action& action);
+void add_inspect(CLI::App& app, Context& context, Action& action);
+void add_export(CLI::App& app, Context& context, Action& action);
+void add_doctor(CLI::App& app, Context& context, Action& action);
+
+// The value, or StartupError with the error's line.
+template <typename T>
+T value_or_throw(Result<T> result) {
+  if (!result) throw StartupError(result.error().message);
+  if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
+
+}  // namespace evoke::cli
