@@ -21,7 +21,7 @@ Result<void> write_file_atomically(const std::string& path,
     return failed(path + ": " + step + ": " + std::strerror(errno));
   };
   std::string temporary = path + ".XXXXXX";
-  Fd fd(::mkstemp(temporary.data()));
+  Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd.valid()) return fail("cannot create a file beside it");
   ::fchmod(fd.get(), 0644);
   auto written = write_all(fd.get(), std::as_bytes(std::span(text)));

@@ -1,0 +1,54 @@
+#include "evoke/base/utf8.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "evoke/base/json.h"
+#include "evoke/base/rng.h"
+
+namespace evoke {
+namespace {
+
+constexpr std::size_t kValid = std::string_view::npos;
+
+TEST(Utf8, FindsTheFirstInvalidByte) {
+  EXPECT_EQ(find_invalid_utf8(""), kValid);
+  EXPECT_EQ(find_invalid_utf8("plain"), kValid);
+  EXPECT_EQ(find_invalid_utf8("\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80"),
+            kValid);
+  EXPECT_EQ(find_invalid_utf8("ab\xff"), 2U);
+  EXPECT_EQ(find_invalid_utf8("\xc0\xaf"), 0U);          // overlong '/'
+  EXPECT_EQ(find_invalid_utf8("\xe0\x80\xaf"), 0U);      // overlong
+  EXPECT_EQ(find_invalid_utf8("\xed\xa0\x80"), 0U);      // surrogate
+  EXPECT_EQ(find_invalid_utf8("\xf4\x90\x80\x80"), 0U);  // above U+10FFFF
+  EXPECT_EQ(find_invalid_utf8("a\xe2\x82"), 1U);         // cut short
+  EXPECT_EQ(find_invalid_utf8("\x80"), 0U);
+}
+
+TEST(Utf8, ReplacesWhatIsNotValid) {
+  EXPECT_EQ(to_valid_utf8("a\xff\xc3\xa4"), "a\xef\xbf\xbd\xc3\xa4");
+  EXPECT_EQ(to_valid_utf8("plain"), "plain");
+}
+
+TEST(Utf8, WhatItAcceptsJsonAcceptsToo) {
+  Rng rng(11);
+  for (int i = 0; i < 20'000; ++i) {
+    std::string text;
+    for (uint64_t n = 1 + rng.below(6); n > 0; --n) {
+      text.push_back(static_cast<char>(rng.chance(0.7) ? 0x80 + rng.below(128)
+                                                       : rng.below(128)));
+    }
+    bool dumps = true;
+    try {
+      (void)Json(text).dump();
+    } catch (const Json::exception&) {
+      dumps = false;
+    }
+    EXPECT_EQ(find_invalid_utf8(text) == kValid, dumps);
+    EXPECT_EQ(find_invalid_utf8(to_valid_utf8(text)), kValid);
+  }
+}
+
+}  // namespace
+}  // namespace evoke
