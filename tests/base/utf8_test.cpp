@@ -31,6 +31,17 @@ TEST(Utf8, ReplacesWhatIsNotValid) {
   EXPECT_EQ(to_valid_utf8("plain"), "plain");
 }
 
+TEST(Utf8, FindsCharactersThatReorderText) {
+  EXPECT_EQ(find_direction_change("plain \xe2\x80\x94 \xe2\x80\xa6"), kValid);
+  EXPECT_EQ(find_direction_change("ab\xe2\x80\xaa"), 2U);
+  EXPECT_EQ(find_direction_change("\xe2\x80\xae"), 0U);
+  EXPECT_EQ(find_direction_change("\xe2\x80\xaf"), kValid);
+  EXPECT_EQ(find_direction_change("a\xe2\x81\xa6"), 1U);
+  EXPECT_EQ(find_direction_change("\xe2\x81\xa9"), 0U);
+  EXPECT_EQ(find_direction_change("\xe2\x81\xaa"), kValid);
+  EXPECT_EQ(find_direction_change("\xe2\x80"), kValid);
+}
+
 TEST(Utf8, WhatItAcceptsJsonAcceptsToo) {
   Rng rng(11);
   for (int i = 0; i < 20'000; ++i) {

@@ -40,6 +40,19 @@ std::size_t find_invalid_utf8(std::string_view text) {
   return std::string_view::npos;
 }
 
+std::size_t find_direction_change(std::string_view text) {
+  for (std::size_t at = text.find('\xe2'); at != std::string_view::npos;
+       at = text.find('\xe2', at + 1)) {
+    if (at + 2 >= text.size()) break;
+    const auto third = static_cast<unsigned char>(text[at + 2]);
+    const bool found =
+        (text[at + 1] == '\x80' && third >= 0xaa && third <= 0xae) ||
+        (text[at + 1] == '\x81' && third >= 0xa6 && third <= 0xa9);
+    if (found) return at;
+  }
+  return std::string_view::npos;
+}
+
 std::string to_valid_utf8(std::string_view text) {
   std::string valid;
   valid.reserve(text.size());

@@ -11,6 +11,9 @@ namespace evoke {
 // forms, surrogates and values above U+10FFFF are not); npos when all is
 // well.
 std::size_t find_invalid_utf8(std::string_view text);
+// Offset of the first character that reorders what a reader sees (U+202A to
+// U+202E, U+2066 to U+2069); npos when there is none.
+std::size_t find_direction_change(std::string_view text);
 // Every byte that is not valid replaced by U+FFFD.
 std::string to_valid_utf8(std::string_view text);
 

@@ -42,14 +42,6 @@ std::string normalised(std::string_view raw) {
   return text;
 }
 
-// U+202A to U+202E and U+2066 to U+2069 reorder what a reader sees.
-bool changes_direction(std::string_view rest) {
-  if (rest.size() < 3 || rest[0] != '\xe2') return false;
-  const auto third = static_cast<unsigned char>(rest[2]);
-  return (rest[1] == '\x80' && third >= 0xaa && third <= 0xae) ||
-         (rest[1] == '\x81' && third >= 0xa6 && third <= 0xa9);
-}
-
 Result<void> check_characters(std::string_view text, std::string_view path) {
   const auto fail = [&](std::size_t at, std::string_view what) {
     return failed(fmt::format("{}:{}: {}", path, line_at(text, at), what));
@@ -63,9 +55,10 @@ Result<void> check_characters(std::string_view text, std::string_view path) {
     if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7f) {
       return fail(i, fmt::format("control character {:#04x}; remove it", byte));
     }
-    if (changes_direction(text.substr(i))) {
-      return fail(i, "a character that changes text direction; remove it");
-    }
+  }
+  const std::size_t turn = find_direction_change(text);
+  if (turn != std::string_view::npos) {
+    return fail(turn, "a character that changes text direction; remove it");
   }
   return {};
 }
@@ -119,7 +112,7 @@ Result<KernelText> split_kernel_text(std::string_view raw,
   }
 
   const std::size_t start =
-      std::min(text.find_first_not_of(" \t\n"), text.size());
+      std::min(text.find_first_not_of(" \t\n"), text.size() - 1);
   if (!text.substr(start).starts_with(kPlanStart)) {
     return failed(
         fmt::format("{}:{}: no plan; a kernel file begins with {} "

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "evoke/base/utf8.h"
 #include "evoke/core/toml_reader.h"
 
 namespace evoke {
@@ -98,8 +99,7 @@ class PlanReader {
     const bool controls = std::any_of(text.begin(), text.end(), [](char c) {
       return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
     });
-    if (controls || text.find("\xe2\x80") != text.npos ||
-        text.find("\xe2\x81") != text.npos) {
+    if (controls || find_direction_change(text) != text.npos) {
       table.fail(key, "expected one line of plain text");
     }
   }
