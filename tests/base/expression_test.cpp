@@ -219,7 +219,8 @@ TEST(Expression, FindsEqualityTests) {
   EXPECT_FALSE(Expression().tests_equality_of("Lk"));
 }
 
-TEST(Expression, KeepsItsTextWithoutOuterBlanks) {
+TEST(Expression, KeepsItsTextOnOneLine) {
+  EXPECT_EQ(Expression::parse("\ta\n+\r\nb ")->text(), "a +  b");
   EXPECT_EQ(Expression::parse("  Lk +  1 \n")->text(), "Lk +  1");
   EXPECT_EQ(Expression::constant(-3).text(), "-3");
   EXPECT_EQ(Expression().text(), "0");

@@ -42,6 +42,17 @@ TEST(Utf8, FindsCharactersThatReorderText) {
   EXPECT_EQ(find_direction_change("\xe2\x80"), kValid);
 }
 
+TEST(Utf8, OneLineIsOneLine) {
+  EXPECT_EQ(one_line("plain"), "plain");
+  EXPECT_EQ(one_line("a\nb\tc\x7f"), "a b c ");
+  EXPECT_EQ(one_line("a\xff"), "a\xef\xbf\xbd");
+  EXPECT_EQ(one_line("12345", 5), "12345");
+  EXPECT_EQ(one_line("123456", 5), "12345...");
+  // Never through the middle of a character.
+  EXPECT_EQ(one_line("1234\xc3\xa4", 5), "1234...");
+  EXPECT_EQ(one_line("\x80\x80\x80", 2), "...");
+}
+
 TEST(Utf8, WhatItAcceptsJsonAcceptsToo) {
   Rng rng(11);
   for (int i = 0; i < 20'000; ++i) {

@@ -101,7 +101,8 @@ inline ProblemSignature example_signature() {
 
 inline Shape example_shape(int64_t q_len, int64_t kv_len) {
   Shape shape;
-  shape.name = "q" + std::to_string(q_len) + "-kv" + std::to_string(kv_len);
+  shape.name.append("q").append(std::to_string(q_len));
+  shape.name.append("-kv").append(std::to_string(kv_len));
   shape.values = {{"B", 1},   {"Hq", 16},     {"Hkv", 8},   {"Lq", q_len},
                   {"D", 128}, {"Lk", kv_len}, {"causal", 1}};
   shape.scalars = {{"scale", 0.0883883461F}};

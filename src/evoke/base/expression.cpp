@@ -454,10 +454,13 @@ bool tests_equality(const Node& node, std::string_view name, bool as_truth) {
                      });
 }
 
-std::string_view trimmed(std::string_view text) {
+// On one line, without blanks around it.
+std::string tidied(std::string_view text) {
   while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
   while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-  return text;
+  std::string tidy(text);
+  std::replace_if(tidy.begin(), tidy.end(), is_space, ' ');
+  return tidy;
 }
 
 }  // namespace
@@ -467,7 +470,7 @@ Result<Expression> Expression::parse(std::string_view text) {
   auto root = parser.parse_all();
   if (!root) return error_of(root);
   Expression expression;
-  expression.text_ = std::string(trimmed(text));
+  expression.text_ = tidied(text);
   expression.names_ = parser.take_names();
   expression.root_ = std::move(*root);
   return expression;

@@ -7,7 +7,8 @@
 
 namespace evoke {
 
-// Letters to insert, delete, replace or swap with their neighbour to turn `a` into `b`.
+// Letters to insert, delete, replace or swap with their neighbour to turn `a`
+// into `b`.
 int edit_distance(std::string_view a, std::string_view b);
 
 // " (did you mean 'choices'?)", or nothing when no word is close or

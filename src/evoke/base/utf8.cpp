@@ -65,4 +65,19 @@ std::string to_valid_utf8(std::string_view text) {
   return valid;
 }
 
+std::string one_line(std::string_view text, std::size_t max_bytes) {
+  const bool cut = text.size() > max_bytes;
+  if (cut) {
+    std::size_t end = max_bytes;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) >> 6) == 2) --end;
+    text = text.substr(0, end);
+  }
+  std::string line = to_valid_utf8(text);
+  for (char& c : line) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  }
+  if (cut) line.append("...");
+  return line;
+}
+
 }  // namespace evoke

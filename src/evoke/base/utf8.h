@@ -16,5 +16,8 @@ std::size_t find_invalid_utf8(std::string_view text);
 std::size_t find_direction_change(std::string_view text);
 // Every byte that is not valid replaced by U+FFFD.
 std::string to_valid_utf8(std::string_view text);
+// Fit for a one-line message: valid UTF-8, blanks for control characters, and
+// when longer than `max_bytes`, cut and closed with "...".
+std::string one_line(std::string_view text, std::size_t max_bytes = 400);
 
 }  // namespace evoke

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "evoke/base/utf8.h"
 #include "evoke/core/forbidden_words.h"
 #include "evoke/core/kernel_source.h"
 #include "evoke/core/reserved_words.h"
@@ -47,7 +48,7 @@ class ForbiddenTextCheck {
   void refuse(const SourceToken& token, std::string_view reason) {
     if (!error_.empty()) return;
     error_ = fmt::format("{}:{}: '{}' is refused: {}", path_, token.line,
-                         token.text, reason);
+                         one_line(token.text, 60), reason);
   }
 
   // The token `offset` places further; a lone line end beyond the last.

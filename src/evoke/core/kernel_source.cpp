@@ -6,6 +6,7 @@
 
 #include "evoke/base/fd.h"
 #include "evoke/base/hash.h"
+#include "evoke/base/utf8.h"
 #include "evoke/core/kernel_text.h"
 #include "evoke/core/plan_parser.h"
 #include "evoke/core/source_tokens.h"
@@ -34,6 +35,10 @@ Result<void> check_kernels_defined(const KernelSource& kernel) {
     }
   }
   return {};
+}
+
+std::string quoted(std::string_view line) {
+  return fmt::format("'{}'", one_line(line, 120));
 }
 
 }  // namespace
@@ -134,9 +139,9 @@ Result<void> KernelSource::check_immutable_text(
   for (std::size_t s = 0; s < ours.size(); ++s) {
     if (ours[s].mutable_text) continue;
     if (s >= theirs.size() || theirs[s].mutable_text) {
-      return failed(fmt::format("{}:{}: {}; missing: '{}'", other.path(),
+      return failed(fmt::format("{}:{}: {}; missing: {}", other.path(),
                                 theirs.back().first_line, kMayNotChange,
-                                ours[s].lines.front()));
+                                quoted(ours[s].lines.front())));
     }
     const std::size_t most =
         std::max(ours[s].lines.size(), theirs[s].lines.size());
@@ -144,11 +149,11 @@ Result<void> KernelSource::check_immutable_text(
       const bool here = i < theirs[s].lines.size();
       const bool expected = i < ours[s].lines.size();
       if (here && expected && ours[s].lines[i] == theirs[s].lines[i]) continue;
-      return failed(fmt::format(
-          "{}:{}: {}; expected {}, found {}", other.path(),
-          theirs[s].first_line + static_cast<int>(i), kMayNotChange,
-          expected ? fmt::format("'{}'", ours[s].lines[i]) : "no more text",
-          here ? fmt::format("'{}'", theirs[s].lines[i]) : "no more text"));
+      return failed(
+          fmt::format("{}:{}: {}; expected {}, found {}", other.path(),
+                      theirs[s].first_line + static_cast<int>(i), kMayNotChange,
+                      expected ? quoted(ours[s].lines[i]) : "no more text",
+                      here ? quoted(theirs[s].lines[i]) : "no more text"));
     }
   }
   if (theirs.size() > ours.size()) {

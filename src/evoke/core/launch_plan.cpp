@@ -8,6 +8,7 @@
 #include <set>
 
 #include "evoke/base/spelling.h"
+#include "evoke/base/utf8.h"
 
 namespace evoke {
 namespace {
@@ -78,7 +79,7 @@ class SignatureChecker {
 
   void fail(const std::string& key, std::string_view what) {
     if (error_.empty()) {
-      error_ = fmt::format("{}: {}", kernel_.where(key), what);
+      error_ = one_line(fmt::format("{}: {}", kernel_.where(key), what));
     }
   }
 
@@ -241,8 +242,8 @@ class Resolver {
 
   void fail(const std::string& where, std::string_view what) {
     if (!error_.empty()) return;
-    error_ = fmt::format("{}: {}; at {}", kernel_.where(where), what,
-                         described(shape_));
+    error_ = one_line(fmt::format("{}: {}; at {}", kernel_.where(where), what,
+                                  described(shape_)));
   }
 
   int64_t evaluate(const Expression& expression, const std::string& where) {

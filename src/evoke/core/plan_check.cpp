@@ -6,6 +6,7 @@
 #include <set>
 
 #include "evoke/base/spelling.h"
+#include "evoke/base/utf8.h"
 #include "evoke/core/plan_parser.h"
 #include "evoke/core/reserved_words.h"
 
@@ -71,7 +72,8 @@ class PlanChecker {
 
  private:
   void fail(std::string_view key, std::string_view what) {
-    if (error_.empty()) error_ = fmt::format("{}: {}", lines_.where(key), what);
+    if (error_.empty())
+      error_ = one_line(fmt::format("{}: {}", lines_.where(key), what));
   }
 
   // One name space for everything that appears in code as an identifier.

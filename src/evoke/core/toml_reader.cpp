@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "evoke/base/spelling.h"
+#include "evoke/base/utf8.h"
 
 namespace evoke {
 namespace {
@@ -66,8 +67,9 @@ std::string expected(std::string_view wanted, const toml::node& node) {
 
 void TomlErrors::add(int line, std::string_view key, std::string_view what) {
   if (error_) return;
-  error_ = key.empty() ? fmt::format("{}:{}: {}", path_, line, what)
-                       : fmt::format("{}:{}: {}: {}", path_, line, key, what);
+  error_ = one_line(key.empty()
+                        ? fmt::format("{}:{}: {}", path_, line, what)
+                        : fmt::format("{}:{}: {}: {}", path_, line, key, what));
 }
 
 std::optional<toml::table> parse_toml(std::string_view text, TomlErrors& errors,

@@ -1,0 +1,3 @@
+/*evoke
+problem = "
+evoke*/

@@ -1,0 +1,4 @@
+/*evoke
+a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.b = 1
+[x.y.z]
+evoke*/

@@ -1,0 +1,2 @@
+/*evoke
+problem = "p"

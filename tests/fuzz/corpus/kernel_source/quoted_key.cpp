@@ -1,0 +1,12 @@
+/*evoke
+problem = "attention"
+"a\nb\u0007" = 1
+[[variant]]
+name = "v"
+[[variant.launch]]
+kernel = "k"
+reads = ["query", "key", "value"]
+writes = ["output"]
+threadgroups = ["B", "Hq"]
+evoke*/
+KERNEL(k) {}

@@ -1,0 +1,11 @@
+/*evoke
+problem = "attention"
+[[variant]]
+name = "v"
+[[variant.launch]]
+kernel = "k"
+raeds = ["query", "key", "value"]
+writes = ["output"]
+threadgroups = ["B", "Hq"]
+evoke*/
+KERNEL(k) {}

@@ -1,0 +1,115 @@
+#include "tests/fuzz/entries.h"
+
+#include <limits>
+
+#include "evoke/base/expression.h"
+#include "evoke/base/utf8.h"
+#include "evoke/core/kernel_source.h"
+#include "evoke/core/launch_plan.h"
+#include "tests/core/example_kernel.h"
+
+namespace evoke {
+namespace {
+
+constexpr char kPath[] = "fuzz.cpp";
+
+// One line of UTF-8 that says where.
+std::string check_message(const Error& error, std::string_view beginning) {
+  const std::string& text = error.message;
+  if (!text.starts_with(beginning)) return "an error does not say where";
+  if (text.find('\n') != text.npos) return "an error has two lines";
+  if (find_invalid_utf8(text) != text.npos) return "an error is not UTF-8";
+  if (text.size() > 1000) return "an error has no end";
+  return "";
+}
+
+std::string check_resolved(const LaunchPlan& plan, const DeviceLimits& limits) {
+  if (plan.launches.empty()) return "a plan without launches";
+  if (plan.scratch_bytes() > limits.max_scratch_bytes) return "scratch limit";
+  for (const ResolvedScratch& scratch : plan.scratch) {
+    if (scratch.bytes < 1) return "scratch without bytes";
+  }
+  for (const ResolvedLaunch& launch : plan.launches) {
+    for (std::size_t d = 0; d < 3; ++d) {
+      if (launch.threadgroups[d] < 1 || launch.threads[d] < 1) return "extent";
+    }
+    if (launch.threads[0] * launch.threads[1] * launch.threads[2] >
+        limits.max_threads) {
+      return "thread limit";
+    }
+    if (launch.dynamic_memory_bytes < 0) return "negative memory";
+    if (launch.writes.empty()) return "a launch that writes nothing";
+  }
+  return "";
+}
+
+std::string check_at_shapes(const KernelSource& kernel) {
+  DeviceLimits limits;
+  limits.max_threads = 1024;
+  for (const auto& [q_len, kv_len] :
+       {std::pair<int64_t, int64_t>{1, 4097}, {64, 64}, {1, 1}}) {
+    const auto plan = resolve(kernel, example_signature(),
+                              example_shape(q_len, kv_len), limits);
+    const std::string wrong = plan ? check_resolved(*plan, limits)
+                                   : check_message(plan.error(), kPath);
+    if (!wrong.empty()) return wrong;
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string check_expression(std::string_view bytes) {
+  const auto parsed = Expression::parse(bytes);
+  if (!parsed) return check_message(parsed.error(), "column ");
+  const Symbols symbols{{"Lk", 4097},
+                        {"Lq", 1},
+                        {"zero", 0},
+                        {"least", std::numeric_limits<int64_t>::min()},
+                        {"most", std::numeric_limits<int64_t>::max()}};
+  const auto value = parsed->evaluate(symbols);
+  if (!value) {
+    const std::string wrong = check_message(value.error(), "");
+    if (!wrong.empty()) return wrong;
+  }
+  const auto again = Expression::parse(parsed->text());
+  if (!again) return "its text does not parse";
+  if (!(*again == *parsed)) return "its text changes";
+  if (again->names() != parsed->names()) return "its names change";
+  const auto second = again->evaluate(symbols);
+  if (second.has_value() != value.has_value()) return "its value changes";
+  if (value && *value != *second) return "its value changes";
+  if (parsed->tests_equality_of("Lk") && !parsed->names().contains("Lk")) {
+    return "it tests what it does not name";
+  }
+  return "";
+}
+
+std::string check_kernel_source(std::string_view bytes) {
+  const auto kernel = KernelSource::parse(bytes, Dialect::cpu, kPath);
+  if (!kernel) return check_message(kernel.error(), kPath);
+
+  const auto again = KernelSource::parse(kernel->text(), Dialect::cpu, kPath);
+  if (!again) return "normalised text does not parse";
+  if (again->text() != kernel->text()) return "normalising twice differs";
+  if (!(again->plan() == kernel->plan())) return "the plan changes";
+
+  const auto printed = kernel->with_plan(kernel->plan());
+  if (!printed) {
+    return std::string("printed: ").append(printed.error().message);
+  }
+  if (!(printed->plan() == kernel->plan())) return "printing changes the plan";
+  if (format_plan(printed->plan()) != format_plan(kernel->plan())) {
+    return "printing twice differs";
+  }
+  if (printed->code() != kernel->code()) return "printing changes the code";
+  if (!kernel->check_immutable_text(*printed)) return "the plan is immutable";
+
+  if (const auto checked = check_forbidden_text(*kernel); !checked) {
+    const std::string wrong = check_message(checked.error(), kPath);
+    if (!wrong.empty()) return wrong;
+  }
+  return check_at_shapes(*kernel);
+}
+
+}  // namespace evoke
