@@ -29,10 +29,11 @@ struct ProposalRequest {
 };
 
 struct Proposal {
-  std::string text;                  // a kernel file
+  std::string text;                  // a kernel file, normalised
   std::vector<CandidateId> parents;  // first the one it was made from
   std::string operation;
   std::string summary;
+  std::string proposer = {};  // "llm:gpt-x"; empty: the run's proposer
 };
 
 class Proposer {

@@ -1,0 +1,60 @@
+// Divides the effort between arms (operations now, models later): an upper
+// confidence bound on improvement per cost, over the latest pulls only, since
+// what pays early in a search does not pay late. Asymmetric: a child better
+// than its parent counts, a worse one is merely nothing gained.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "evoke/base/rng.h"
+#include "evoke/evolution/fingerprint.h"
+
+namespace evoke {
+
+struct BanditConfig {
+  std::size_t window = 120;   // pulls that are remembered
+  double exploration = 0.35;  // weight of the confidence bound
+  double uniform = 0.1;       // share of pulls that ignore the bound
+  // A pull counts as at least this share of the mean cost, so that a failure
+  // that cost nothing does not look like a bargain.
+  double least_cost_share = 0.1;
+};
+
+class Bandit {
+ public:
+  explicit Bandit(std::vector<std::string> arms, BanditConfig config = {});
+
+  const std::vector<std::string>& arms() const { return arms_; }
+  // `in_flight`: pulls of each arm whose reward is not known yet; they count
+  // as pulls that gained nothing, so that parallel choices differ.
+  std::size_t choose(const std::vector<int>& in_flight, Rng& rng) const;
+  // reward >= 0, cost >= 0. An unknown arm is ignored.
+  void update(std::string_view arm, double reward, double cost);
+  // arms().size() when unknown.
+  std::size_t index_of(std::string_view arm) const;
+
+  struct ArmState {
+    int pulls = 0;
+    double reward = 0;
+    double cost = 0;
+  };
+  // Sums over the window, per arm.
+  std::vector<ArmState> state() const;
+  void add_to(Fingerprint& fingerprint) const;
+
+ private:
+  struct Pull {
+    std::size_t arm = 0;
+    double reward = 0;
+    double cost = 0;
+  };
+  std::vector<std::string> arms_;
+  BanditConfig config_;
+  std::deque<Pull> window_;
+};
+
+}  // namespace evoke

@@ -1,0 +1,56 @@
+#include "evoke/evolution/confirmation.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace evoke {
+namespace {
+
+// Elites ahead of the best within noise are passed over, but not for ever.
+constexpr int kMaxLooks = 64;
+
+}  // namespace
+
+CandidateId Confirmation::contender(const Population& population) const {
+  int looks = 0;
+  for (const RankKey& key : population.ranked()) {
+    if (best() && !(key.log_value > best()->score.log_value)) return 0;
+    if (++looks > kMaxLooks) return 0;
+    const Entry& entry = *population.find(key.id);
+    if (entry.refuted || entry.confirms >= config_.attempts) continue;
+    const bool wanted = !best() || (key.id != best_id() &&
+                                    beyond_noise(*entry.score, best()->score,
+                                                 population.noise().floor));
+    if (wanted) return key.id;
+  }
+  return 0;
+}
+
+void Confirmation::crown(Member member) {
+  bests_.push_back(std::move(member));
+  if (bests_.size() > kMaxBests) bests_.erase(bests_.begin());
+}
+
+bool Confirmation::disqualify(CandidateId id) {
+  const CandidateId before = best_id();
+  std::erase_if(bests_, [id](const Member& best) { return best.id() == id; });
+  return best_id() != before;
+}
+
+void Confirmation::rescore(CandidateId id, const Score& score) {
+  for (Member& best : bests_) {
+    if (best.id() == id) best.score = score;
+  }
+}
+
+void Confirmation::add_to(Fingerprint& fingerprint) const {
+  fingerprint.add(bests_.size());
+  for (const Member& best : bests_) {
+    fingerprint.add(best.id());
+    fingerprint.add(best.score.log_value);
+  }
+  fingerprint.add(judged_);
+  fingerprint.add(judged_before_);
+}
+
+}  // namespace evoke

@@ -1,0 +1,270 @@
+#include "evoke/evolution/evolution.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "evoke/base/hash.h"
+
+namespace evoke {
+namespace {
+
+// A recorded id may be this far ahead of those known: more workers were at
+// work then.
+constexpr CandidateId kMaxIdGap = 100000;
+
+const EvolutionConfig& checked(const EvolutionConfig& config,
+                               const std::vector<Founder>& founders) {
+  if (founders.empty()) {
+    throw UsageError("[Evolution] no seed kernel. Name at least one.");
+  }
+  if (config.workers < 1 || config.proposals_ahead < 0 || config.attempts < 1) {
+    throw UsageError(
+        "[Evolution] workers and attempts must be 1 or more, "
+        "proposals_ahead 0 or more.");
+  }
+  return config;
+}
+
+std::vector<Candidate> candidates_of(const std::vector<Founder>& founders,
+                                     const std::string& proposer) {
+  std::vector<Candidate> candidates;
+  for (const Founder& founder : founders) {
+    Candidate candidate;
+    candidate.text = founder.text;
+    candidate.genome_hash = hash_hex(founder.text);
+    const bool known = std::any_of(
+        candidates.begin(), candidates.end(), [&](const Candidate& other) {
+          return other.genome_hash == candidate.genome_hash;
+        });
+    if (known) continue;
+    candidate.id = static_cast<CandidateId>(candidates.size()) + 1;
+    candidate.proposer = proposer;
+    candidate.summary = founder.summary;
+    candidates.push_back(std::move(candidate));
+  }
+  return candidates;
+}
+
+bool same_effects(const std::vector<Effect>& a, const std::vector<Effect>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const Effect& x, const Effect& y) {
+                      return x.kind == y.kind && x.detail == y.detail;
+                    });
+}
+
+}  // namespace
+
+Evolution::Evolution(const EvolutionConfig& config,
+                     const std::vector<Founder>& founders)
+    : config_(checked(config, founders)),
+      founders_(candidates_of(founders, "founder")),
+      selector_(config.selection),
+      budget_(config.budget),
+      state_(config, static_cast<int64_t>(founders_.size())) {
+  std::vector<Effect> none;
+  fill(none);
+}
+
+Action Evolution::next() {
+  const auto evaluating = std::count_if(
+      slots_.begin(), slots_.end(),
+      [](const Slot& slot) { return slot.state == SlotState::evaluating; });
+  for (Slot& slot : slots_) {
+    if (slot.state != SlotState::ready || evaluating >= config_.workers) {
+      continue;
+    }
+    slot.state = SlotState::evaluating;
+    return slot.evaluation;
+  }
+  for (Slot& slot : slots_) {
+    if (slot.state != SlotState::unasked) continue;
+    slot.state = SlotState::proposing;
+    return slot.request;
+  }
+  if (!slots_.empty()) return WaitAction{};
+  return StopAction{ended().value_or(StopReason::requested)};
+}
+
+Candidate Evolution::make_candidate(const ProposalRequest& request) const {
+  Candidate candidate;
+  candidate.id = request.id;
+  candidate.parents = {request.parent.candidate.id};
+  for (const Exemplar& shown : request.inspirations) {
+    candidate.inspirations.push_back(shown.candidate.id);
+  }
+  candidate.island = request.island;
+  candidate.generation = request.parent.candidate.generation + 1;
+  candidate.proposer = config_.proposer;
+  candidate.operation = request.operation;
+  return candidate;
+}
+
+CandidateId Evolution::owner_of(const std::string& genome_hash) const {
+  const CandidateId judged = state_.novelty().owner(genome_hash);
+  if (judged != 0) return judged;
+  for (const Slot& slot : slots_) {
+    if (slot.evaluation.candidate.genome_hash == genome_hash) return slot.id;
+  }
+  return 0;
+}
+
+std::optional<Step> Evolution::answer(CandidateId id,
+                                      const Result<Proposal>& proposal,
+                                      double elapsed_s) {
+  Slot* slot = find_slot(id);
+  if (!slot && stop_requested_) return std::nullopt;
+  if (!slot || slot->state != SlotState::proposing) {
+    throw UsageError("[Evolution::answer] proposal " + std::to_string(id) +
+                     " was not asked for. Answer each request once.");
+  }
+  Step step;
+  step.elapsed_s = elapsed_s;
+  step.candidate = make_candidate(slot->request);
+  step.outcome.candidate = id;
+  if (!proposal) {
+    const bool absent = proposal.error().kind == ErrorKind::absent;
+    step.outcome.kind =
+        absent ? OutcomeKind::duplicate : OutcomeKind::infrastructure_failed;
+    step.outcome.stage = absent ? Stage::novelty : Stage::plan;
+    step.outcome.message = proposal.error().message;
+    return absorb(std::move(step));
+  }
+  Candidate& candidate = step.candidate;
+  candidate.text = proposal->text;
+  candidate.genome_hash = hash_hex(candidate.text);
+  candidate.summary = proposal->summary;
+  if (!proposal->parents.empty()) candidate.parents = proposal->parents;
+  if (!proposal->operation.empty()) candidate.operation = proposal->operation;
+  if (!proposal->proposer.empty()) candidate.proposer = proposal->proposer;
+
+  const CandidateId owner = owner_of(candidate.genome_hash);
+  if (owner == 0) {
+    slot->evaluation.candidate = std::move(candidate);
+    slot->state = SlotState::ready;
+    return std::nullopt;
+  }
+  if (++slot->request.attempt < config_.attempts) {
+    slot->request.rng_seed = Rng(slot->request.rng_seed).fork("attempt").next();
+    slot->state = SlotState::unasked;
+    return std::nullopt;
+  }
+  step.outcome.kind = OutcomeKind::duplicate;
+  step.outcome.stage = Stage::novelty;
+  step.outcome.duplicate_of = owner;
+  step.outcome.message =
+      "the same genome as candidate " + std::to_string(owner);
+  note_operation(*slot, step);
+  return absorb(std::move(step));
+}
+
+Step Evolution::apply(Outcome outcome, double elapsed_s) {
+  const Slot* slot = find_slot(outcome.candidate);
+  if (!slot || slot->state != SlotState::evaluating) {
+    throw UsageError("[Evolution::apply] candidate " +
+                     std::to_string(outcome.candidate) +
+                     " is not being judged. Report each outcome once.");
+  }
+  Step step;
+  step.candidate = slot->evaluation.candidate;
+  step.purpose = slot->evaluation.purpose;
+  step.outcome = std::move(outcome);
+  step.elapsed_s = elapsed_s;
+  note_operation(*slot, step);
+  return absorb(std::move(step));
+}
+
+void Evolution::note_operation(const Slot& slot, Step& step) {
+  Json& details = step.outcome.details;
+  const std::string& requested = slot.request.operation;
+  if (requested.empty() || requested == step.candidate.operation) return;
+  if (details.is_null()) details = Json::object();
+  if (details.is_object()) details[kRequestedOperation] = requested;
+}
+
+Result<void> Evolution::replay(const Step& step) {
+  const CandidateId id = step.candidate.id;
+  const std::string where = "step " + std::to_string(step.sequence);
+  if (step.sequence != state_.sequence() + 1) {
+    return failed(where + ": expected step " +
+                  std::to_string(state_.sequence() + 1) +
+                  "; the record has a gap");
+  }
+  if (id < 1 || id >= next_id_ + kMaxIdGap || step.outcome.candidate != id) {
+    return failed(where + ": candidate " + std::to_string(id) +
+                  " cannot be; the record is damaged");
+  }
+  const auto index = static_cast<std::size_t>(id) - 1;
+  if (index < founders_.size() &&
+      founders_[index].genome_hash != step.candidate.genome_hash) {
+    return failed(where + ": seed " + std::to_string(id) +
+                  " has changed since the run began; resume with the seeds "
+                  "it was started with");
+  }
+  next_id_ = std::max(next_id_, id + 1);
+  const Step own = absorb(step);
+  if (diverged_at_ == 0 && !step.effects.empty() &&
+      !same_effects(own.effects, step.effects)) {
+    diverged_at_ = step.sequence;
+  }
+  return {};
+}
+
+Step Evolution::absorb(Step step) {
+  step.sequence = state_.sequence() + 1;
+  Slot* slot = find_slot(step.candidate.id);
+  const SearchState::Applied applied = state_.apply(step);
+  if (!applied.again) {
+    std::erase_if(
+        slots_, [&](const Slot& each) { return each.id == step.candidate.id; });
+  } else {
+    if (!slot) {
+      slots_.emplace_back();
+      slot = &slots_.back();
+      slot->id = step.candidate.id;
+    }
+    slot->evaluation.candidate = step.candidate;
+    slot->evaluation.purpose = step.purpose;
+    slot->state = SlotState::ready;
+  }
+  fill(step.effects);
+  return step;
+}
+
+void Evolution::request_stop() {
+  stop_requested_ = true;
+  std::erase_if(slots_, [](const Slot& slot) {
+    return slot.state == SlotState::unasked ||
+           slot.state == SlotState::proposing;
+  });
+  std::vector<Effect> none;
+  fill(none);
+}
+
+SearchStatus Evolution::status() const {
+  SearchStatus status;
+  status.sequence = state_.sequence();
+  status.iterations = proposals_ - state_.forgiven();
+  status.judged = state_.judged();
+  status.elapsed_s = state_.elapsed_s();
+  for (const Slot& slot : slots_) {
+    if (slot.state == SlotState::evaluating) ++status.evaluating;
+    if (slot.state == SlotState::proposing) ++status.proposing;
+  }
+  for (const Island& island : state_.population().islands()) {
+    status.occupied_cells += static_cast<int>(island.archive.size());
+  }
+  if (const Member* best = state_.confirmation().best()) {
+    status.best = best->id();
+    status.best_fitness = best->score.fitness();
+  }
+  status.stopping = ended();
+  status.finished = slots_.empty();
+  return status;
+}
+
+const Exemplar* Evolution::best() const {
+  const Member* best = state_.confirmation().best();
+  return best ? best->body.get() : nullptr;
+}
+
+}  // namespace evoke

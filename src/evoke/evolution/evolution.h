@@ -1,0 +1,139 @@
+// The search as a state machine: it says what to do next, is told what came
+// of it, and gives one Step per applied outcome. No I/O, no clock, no
+// threads. docs/search.md tells how it searches.
+//
+// Determinism: what is known is a fold over the applied outcomes
+// (SearchState), and what is asked for after each of them is a function of
+// what is known and of the applied prefix. So replaying recorded Steps gives
+// the same state and asks again for what was in flight. A proposal is not
+// recorded until its outcome is: a proposer that answers equal requests
+// equally makes a resumed run equal to one that was never interrupted.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "evoke/base/error.h"
+#include "evoke/evolution/evolution_config.h"
+#include "evoke/evolution/interfaces/evaluator.h"
+#include "evoke/evolution/interfaces/event_sink.h"
+#include "evoke/evolution/interfaces/proposer.h"
+#include "evoke/evolution/parent_selector.h"
+#include "evoke/evolution/search_state.h"
+
+namespace evoke {
+
+struct Founder {
+  std::string text;  // a kernel file, normalised
+  std::string summary;
+};
+
+// Nothing to start: outcomes (or proposals) must come in first.
+struct WaitAction {};
+struct StopAction {
+  StopReason reason = StopReason::iterations;
+};
+using Action =
+    std::variant<ProposalRequest, EvaluationRequest, WaitAction, StopAction>;
+
+struct SearchStatus {
+  int64_t sequence = 0;    // steps applied
+  int64_t iterations = 0;  // proposals made so far
+  int64_t judged = 0;      // of those, judged
+  double elapsed_s = 0;
+  int evaluating = 0;
+  int proposing = 0;
+  int occupied_cells = 0;  // over all islands
+  CandidateId best = 0;    // confirmed
+  std::optional<Fitness> best_fitness;
+  std::optional<StopReason> stopping;
+  bool finished = false;
+};
+
+class Evolution {
+ public:
+  // Founders get the ids 1, 2, ...; a text given twice counts once. Throws
+  // UsageError without founders and on unusable configurations.
+  Evolution(const EvolutionConfig& config,
+            const std::vector<Founder>& founders);
+
+  // What to do now. A request is given once; it is answered with answer() or
+  // apply(). Stop is given when nothing is in flight and nothing is left.
+  Action next();
+
+  // The proposal asked for with this id; its text must be normalised. Gives a
+  // Step when the proposal itself ends the matter: nothing new after several
+  // attempts (`duplicate`), or a proposer that failed.
+  std::optional<Step> answer(CandidateId id, const Result<Proposal>& proposal,
+                             double elapsed_s);
+
+  // An outcome that came in. Throws UsageError for an evaluation that is not
+  // in flight.
+  Step apply(Outcome outcome, double elapsed_s);
+
+  // A recorded step, instead of living through it. Before the first next().
+  // `failed`: a gap in the sequence, or other founders.
+  Result<void> replay(const Step& step);
+  // The first replayed step whose recorded effects differ from what this
+  // configuration makes of it; 0: none. Then the search goes on from the
+  // recorded outcomes, but not as the recorded run would have.
+  int64_t diverged_at() const { return diverged_at_; }
+
+  // Ends the search as an exhausted budget would. Not part of what is
+  // replayed: a resumed run goes on.
+  void request_stop();
+
+  SearchStatus status() const;
+  // The confirmed best; nullptr while there is none.
+  const Exemplar* best() const;
+  const SearchState& state() const { return state_; }
+  // Of all that is known and asked for: equal after equal histories.
+  std::string fingerprint() const;
+
+ private:
+  enum class SlotState { unasked, proposing, ready, evaluating };
+  struct Slot {
+    SlotState state = SlotState::ready;
+    ProposalRequest request;       // of a proposal
+    EvaluationRequest evaluation;  // filled in once the text is known
+    CandidateId id = 0;
+  };
+
+  Step absorb(Step step);
+  // Records in the outcome that another operation was asked for.
+  static void note_operation(const Slot& slot, Step& step);
+  std::optional<StopReason> ended() const;
+  void fill(std::vector<Effect>& effects);
+  bool fill_one(std::vector<Effect>& effects);
+  bool add_founder();
+  bool add_confirm(std::vector<Effect>& effects);
+  bool add_remeasure();
+  bool add_proposal();
+  void add_evaluation(CandidateId id, EvaluationPurpose purpose);
+  Slot* find_slot(CandidateId id);
+  bool confirming() const;
+  Candidate make_candidate(const ProposalRequest& request) const;
+  CandidateId owner_of(const std::string& genome_hash) const;
+
+  EvolutionConfig config_;
+  std::vector<Candidate> founders_;
+  ParentSelector selector_;
+  Budget budget_;
+  SearchState state_;
+
+  std::vector<Slot> slots_;  // in order of creation
+  std::deque<CandidateId> remeasures_;
+  std::size_t founders_asked_ = 0;
+  CandidateId next_id_ = 1;
+  int64_t proposals_ = 0;  // asked for
+  int last_confirms_ = 0;  // since the end of the budget
+  bool stop_requested_ = false;
+  bool said_stopped_ = false;
+  int64_t diverged_at_ = 0;
+};
+
+}  // namespace evoke

@@ -1,0 +1,42 @@
+// Every knob of the search, with its default.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "evoke/core/run_config.h"
+#include "evoke/evolution/bandit.h"
+#include "evoke/evolution/confirmation.h"
+#include "evoke/evolution/population.h"
+
+namespace evoke {
+
+struct EvolutionConfig {
+  uint64_t rng_seed = 1;
+  int workers = 1;  // evaluations in flight
+  // Proposals asked for while every worker is busy. More than 0 hides a slow
+  // proposer; parents are chosen that much earlier.
+  int proposals_ahead = 0;
+  std::string proposer = "parameters";  // named in candidates
+  // Arms of the bandit; empty: the proposer chooses its operation.
+  std::vector<std::string> operations;
+  int inspirations = 4;  // shown beside the parent, at most
+  int attempts = 4;      // proposals from one parent that were seen before
+  int retries = 2;       // of an evaluation that failed by itself
+  // In a row, before the search ends: proposals that gave nothing new, and
+  // failures of the machine.
+  int barren_limit = 64;
+  int infrastructure_limit = 12;
+  BudgetConfig budget;
+  SelectionConfig selection;
+  PopulationConfig population;
+  ConfirmationConfig confirmation;
+  BanditConfig bandit;
+};
+
+// What a run's configuration decides; the rest keeps its default. `workers`
+// 0 (one per core) counts as 1: this room asks no machine.
+EvolutionConfig evolution_config(const RunConfig& run);
+
+}  // namespace evoke

@@ -1,0 +1,45 @@
+// Chooses parents and what else a proposer is shown.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "evoke/base/rng.h"
+#include "evoke/core/run_config.h"
+#include "evoke/evolution/archive.h"
+
+namespace evoke {
+
+enum class SelectionMode { exploit, explore, curiosity };
+std::string_view to_string(SelectionMode mode);
+
+class ParentSelector {
+ public:
+  // Exploiting takes rank r with a probability that falls as kDecay^r: scale
+  // of fitness and size of the archive do not matter, and finding the rank
+  // costs kDecay / (1 - kDecay) steps on average.
+  static constexpr double kDecay = 0.8;
+
+  // Throws UsageError unless the shares are >= 0 and one is > 0.
+  explicit ParentSelector(const SelectionConfig& config);
+
+  struct Choice {
+    const Elite* elite = nullptr;
+    SelectionMode mode = SelectionMode::exploit;
+  };
+  // The archive must not be empty.
+  Choice select(const Archive& archive, Rng& rng) const;
+
+  // At most `count` elites, distinct and none of them `parent`: the best
+  // ones first for half of them, the others uniform over cells; in order of
+  // rank.
+  std::vector<const Elite*> inspirations(const Archive& archive,
+                                         CandidateId parent, int count,
+                                         Rng& rng) const;
+
+ private:
+  double exploit_ = 0;  // cumulated
+  double explore_ = 0;
+};
+
+}  // namespace evoke

@@ -1,0 +1,181 @@
+// What is asked for next: the half of Evolution that fills free slots. Every
+// choice is a function of what is known and of what is in flight, drawn from
+// a stream named after the proposal.
+#include <algorithm>
+#include <utility>
+
+#include "evoke/evolution/evolution.h"
+
+namespace evoke {
+
+Evolution::Slot* Evolution::find_slot(CandidateId id) {
+  const auto found =
+      std::find_if(slots_.begin(), slots_.end(),
+                   [id](const Slot& slot) { return slot.id == id; });
+  return found == slots_.end() ? nullptr : &*found;
+}
+
+bool Evolution::confirming() const {
+  return std::any_of(slots_.begin(), slots_.end(), [](const Slot& slot) {
+    return slot.evaluation.purpose == EvaluationPurpose::confirm;
+  });
+}
+
+std::optional<StopReason> Evolution::ended() const {
+  if (stop_requested_) return StopReason::requested;
+  if (state_.stopping()) return state_.stopping();
+  if (!budget_.allows_proposal(proposals_ - state_.forgiven())) {
+    return StopReason::iterations;
+  }
+  return std::nullopt;
+}
+
+void Evolution::fill(std::vector<Effect>& effects) {
+  for (const CandidateId id : state_.population().take_remeasures()) {
+    remeasures_.push_back(id);
+  }
+  const auto capacity =
+      static_cast<std::size_t>(config_.workers + config_.proposals_ahead);
+  while (slots_.size() < capacity && fill_one(effects)) {
+  }
+  if (slots_.empty() && !said_stopped_) {
+    said_stopped_ = true;
+    const StopReason reason = ended().value_or(StopReason::requested);
+    effects.push_back({"stopped", {{"reason", to_string(reason)}}});
+  }
+}
+
+bool Evolution::fill_one(std::vector<Effect>& effects) {
+  if (ended()) return add_confirm(effects);
+  if (add_founder()) return true;
+  if (!state_.founders_judged()) return false;
+  return add_confirm(effects) || add_remeasure() || add_proposal();
+}
+
+bool Evolution::add_founder() {
+  if (founders_asked_ == founders_.size()) return false;
+  Slot slot;
+  slot.evaluation.candidate = founders_[founders_asked_++];
+  slot.id = slot.evaluation.candidate.id;
+  next_id_ = std::max(next_id_, slot.id + 1);
+  slots_.push_back(std::move(slot));
+  return true;
+}
+
+void Evolution::add_evaluation(CandidateId id, EvaluationPurpose purpose) {
+  Slot slot;
+  slot.id = id;
+  slot.evaluation.purpose = purpose;
+  slot.evaluation.candidate = state_.population().body_of(id)->candidate;
+  if (purpose == EvaluationPurpose::confirm) {
+    if (const Member* best = state_.confirmation().best()) {
+      slot.evaluation.rival_text = best->body->candidate.text;
+    }
+  }
+  slots_.push_back(std::move(slot));
+}
+
+bool Evolution::add_confirm(std::vector<Effect>& effects) {
+  const auto reason = ended();
+  if (confirming() || reason == StopReason::infrastructure) return false;
+  if (reason) {
+    // The last word comes when everything else has come in.
+    if (!slots_.empty() || last_confirms_ >= config_.confirmation.last) {
+      return false;
+    }
+  } else if (!state_.confirmation().due()) {
+    return false;
+  }
+  const CandidateId id = state_.confirmation().contender(state_.population());
+  if (id == 0 || find_slot(id)) return false;
+  if (reason) ++last_confirms_;
+  add_evaluation(id, EvaluationPurpose::confirm);
+  effects.push_back({"confirm_requested", {{"candidate", id}}});
+  return true;
+}
+
+bool Evolution::add_remeasure() {
+  std::deque<CandidateId> later;
+  bool added = false;
+  while (!remeasures_.empty() && !added) {
+    const CandidateId id = remeasures_.front();
+    remeasures_.pop_front();
+    const Entry* entry = state_.population().find(id);
+    if (!entry || !entry->remeasuring || entry->seats == 0) continue;
+    if (find_slot(id)) {
+      later.push_back(id);  // it is being judged just now
+      continue;
+    }
+    add_evaluation(id, EvaluationPurpose::remeasure);
+    added = true;
+  }
+  remeasures_.insert(remeasures_.begin(), later.begin(), later.end());
+  return added;
+}
+
+bool Evolution::add_proposal() {
+  const std::vector<Island>& islands = state_.population().islands();
+  const std::size_t count = islands.size();
+  std::size_t island = static_cast<std::size_t>(proposals_) % count;
+  for (std::size_t i = 0; i < count && islands[island].archive.empty(); ++i) {
+    island = (island + 1) % count;
+  }
+  const Archive& archive = islands[island].archive;
+  if (archive.empty()) return false;
+
+  Slot slot;
+  slot.state = SlotState::unasked;
+  slot.id = next_id_++;
+  ++proposals_;
+  Rng rng = state_.rng().fork("proposal/" + std::to_string(slot.id));
+  const Elite& parent = *selector_.select(archive, rng).elite;
+  ProposalRequest& request = slot.request;
+  request.id = slot.id;
+  request.island = static_cast<int>(island);
+  request.parent = *parent.member.body;
+  for (const Elite* elite : selector_.inspirations(archive, parent.id(),
+                                                   config_.inspirations, rng)) {
+    request.inspirations.push_back(*elite->member.body);
+  }
+  const Bandit& bandit = state_.bandit();
+  if (!bandit.arms().empty()) {
+    std::vector<int> in_flight(bandit.arms().size(), 0);
+    for (const Slot& other : slots_) {
+      const std::size_t arm = bandit.index_of(other.request.operation);
+      if (arm < in_flight.size()) ++in_flight[arm];
+    }
+    request.operation = bandit.arms()[bandit.choose(in_flight, rng)];
+  }
+  request.rng_seed = rng.next();
+  // Timing may stop once the child is clearly worse than its parent, which
+  // holds the cell that it will most likely meet.
+  slot.evaluation.stop_below_fitness = parent.member.score.fitness().value;
+  slots_.push_back(std::move(slot));
+  return true;
+}
+
+std::string Evolution::fingerprint() const {
+  Fingerprint fingerprint;
+  fingerprint.add(state_.fingerprint());
+  for (const Slot& slot : slots_) {
+    fingerprint.add(slot.id);
+    fingerprint.add(static_cast<int>(slot.evaluation.purpose));
+    fingerprint.add(slot.evaluation.stop_below_fitness);
+    fingerprint.add(slot.evaluation.rival_text);
+    fingerprint.add(slot.request.id);
+    fingerprint.add(slot.request.island);
+    fingerprint.add(slot.request.operation);
+    fingerprint.add(slot.request.parent.candidate.id);
+    for (const Exemplar& shown : slot.request.inspirations) {
+      fingerprint.add(shown.candidate.id);
+    }
+  }
+  for (const CandidateId id : remeasures_) fingerprint.add(id);
+  fingerprint.add(founders_asked_);
+  fingerprint.add(next_id_);
+  fingerprint.add(proposals_);
+  fingerprint.add(last_confirms_);
+  return fingerprint.hex();
+}
+
+}  // namespace evoke

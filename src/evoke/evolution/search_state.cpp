@@ -1,0 +1,237 @@
+#include "evoke/evolution/search_state.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace evoke {
+namespace {
+
+// Share of a reward for taking a cell without beating the parent.
+constexpr double kCellReward = 0.02;
+
+double cost_s(const Outcome& outcome) {
+  return std::accumulate(outcome.stage_ms.begin(), outcome.stage_ms.end(),
+                         0.0) *
+         1e-3;
+}
+
+Effect about(const char* kind, CandidateId id) {
+  return {kind, {{"candidate", id}}};
+}
+
+}  // namespace
+
+SearchState::SearchState(const EvolutionConfig& config, int64_t num_founders)
+    : config_(config),
+      root_(config.rng_seed),
+      budget_(config.budget),
+      population_(config.population),
+      bandit_(config.operations, config.bandit),
+      confirmation_(config.confirmation),
+      founders_left_(num_founders) {}
+
+SearchState::Applied SearchState::apply(Step& step) {
+  ++sequence_;
+  elapsed_s_ = step.elapsed_s;
+  ++counts_[static_cast<std::size_t>(step.outcome.kind)];
+  step.effects.clear();
+  const bool again = retry(step);
+  if (!again) {
+    switch (step.purpose) {
+      case EvaluationPurpose::score:
+        apply_score(step);
+        break;
+      case EvaluationPurpose::remeasure:
+        apply_remeasure(step);
+        break;
+      case EvaluationPurpose::confirm:
+        apply_confirm(step);
+        break;
+    }
+  }
+  check_budget();
+  return {again};
+}
+
+// The candidate whose text could not be made at all is not retried.
+bool SearchState::retry(Step& step) {
+  if (step.outcome.kind != OutcomeKind::infrastructure_failed) {
+    broken_ = 0;
+    population_.entry(step.candidate.id).retries = 0;
+    return false;
+  }
+  ++broken_;
+  if (step.candidate.text.empty()) return false;
+  Entry& entry = population_.entry(step.candidate.id);
+  if (entry.retries >= config_.retries) {
+    entry.retries = 0;  // the next evaluation of it starts afresh
+    return false;
+  }
+  ++entry.retries;
+  step.effects.push_back(
+      {"retried",
+       {{"candidate", step.candidate.id}, {"retry", entry.retries}}});
+  return true;
+}
+
+void SearchState::apply_score(Step& step) {
+  const Candidate& candidate = step.candidate;
+  const Outcome& outcome = step.outcome;
+  const bool founder = candidate.generation == 0;
+  Entry& entry = population_.entry(candidate.id);
+  entry.generation = candidate.generation;
+  entry.parent = candidate.parents.empty() ? 0 : candidate.parents.front();
+  if (!candidate.text.empty()) {
+    novelty_.claim(candidate.genome_hash, candidate.id);
+  }
+
+  bool took_cell = false;
+  if (const auto score = score_of(outcome)) {
+    took_cell = population_.add(candidate, outcome, *score, step.effects);
+  } else if (outcome.kind == OutcomeKind::duplicate &&
+             outcome.duplicate_of != 0) {
+    const CandidateId owner = outcome.duplicate_of;
+    const bool same_genome = novelty_.owner(candidate.genome_hash) == owner;
+    novelty_.alias(candidate.genome_hash, owner);
+    population_.reuse(owner, candidate, same_genome, step.effects);
+  }
+  if (founder) {
+    --founders_left_;
+  } else {
+    count_proposal(step, took_cell);
+  }
+}
+
+void SearchState::count_proposal(Step& step, bool took_cell) {
+  const Candidate& candidate = step.candidate;
+  const Outcome& outcome = step.outcome;
+  if (outcome.kind == OutcomeKind::infrastructure_failed) {
+    ++forgiven_;
+    return;
+  }
+  ++judged_;
+  ++since_best_;
+  confirmation_.count_judged();
+  const bool nothing_new =
+      outcome.kind == OutcomeKind::duplicate && outcome.stage <= Stage::novelty;
+  barren_ = nothing_new ? barren_ + 1 : 0;
+
+  const Entry& entry = population_.entry(candidate.id);
+  double reward = took_cell ? kCellReward : 0;
+  const Entry* parent = population_.find(entry.parent);
+  if (entry.score && parent && parent->score &&
+      beyond_noise(*entry.score, *parent->score, population_.noise().floor)) {
+    reward += std::min(entry.score->log_value - parent->score->log_value, 1.0);
+  }
+  bandit_.update(candidate.operation, reward, cost_s(outcome));
+  // The operation that was asked for but could not be done gained nothing.
+  if (outcome.details.is_object()) {
+    const auto requested = outcome.details.find(kRequestedOperation);
+    if (requested != outcome.details.end() && requested->is_string()) {
+      bandit_.update(requested->get<std::string>(), 0, 0);
+    }
+  }
+  population_.reward_curiosity(candidate.island, entry.parent, took_cell);
+  const int interval = config_.population.islands.migration_interval;
+  if (interval > 0 && judged_ % interval == 0)
+    population_.migrate(step.effects);
+  population_.count_quiet(candidate.island, confirmation_.best_id(), root_,
+                          step.effects);
+}
+
+void SearchState::apply_remeasure(Step& step) {
+  const CandidateId id = step.candidate.id;
+  Entry& entry = population_.entry(id);
+  entry.remeasuring = false;
+  if (!entry.score) return;  // disqualified in the meantime
+  if (step.outcome.kind == OutcomeKind::infrastructure_failed) return;
+  const auto score = score_of(step.outcome);
+  if (!score) return disqualify(id, step.effects);
+  const Score mean = combined(*entry.score, *score);
+  entry.refuted = false;
+  step.effects.push_back({"remeasured",
+                          {{"candidate", id},
+                           {"measurements", mean.measurements},
+                           {"fitness", mean.fitness().value}}});
+  confirmation_.rescore(id, mean);
+  population_.rescore(step.candidate, step.outcome, mean, step.effects);
+}
+
+void SearchState::apply_confirm(Step& step) {
+  const CandidateId id = step.candidate.id;
+  Entry& entry = population_.entry(id);
+  ++entry.confirms;
+  confirmation_.count_confirmation();
+  if (!entry.score) return;
+  const OutcomeKind kind = step.outcome.kind;
+  const auto score = score_of(step.outcome);
+  if (kind == OutcomeKind::confirmed && score) {
+    // Measured afresh: not the lucky one of many, so it counts alone.
+    entry.refuted = false;
+    population_.rescore(step.candidate, step.outcome, *score, step.effects);
+    confirmation_.crown({std::make_shared<const Exemplar>(
+                             Exemplar{step.candidate, step.outcome}),
+                         *score});
+    since_best_ = 0;
+    step.effects.push_back(
+        {"best", {{"candidate", id}, {"fitness", score->fitness().value}}});
+    return;
+  }
+  const bool undecided = kind == OutcomeKind::not_confirmed ||
+                         kind == OutcomeKind::infrastructure_failed ||
+                         kind == OutcomeKind::measured ||
+                         kind == OutcomeKind::confirmed;
+  if (!undecided) return disqualify(id, step.effects);
+  // It stays an elite, but not above the best that it did not beat.
+  entry.refuted = true;
+  step.effects.push_back(about("not_confirmed", id));
+  const Member* best = confirmation_.best();
+  if (kind == OutcomeKind::infrastructure_failed || !best) return;
+  Score shrunk = *entry.score;
+  shrunk.log_value = std::min(shrunk.log_value, best->score.log_value);
+  const Body body = population_.body_of(id);
+  population_.rescore(step.candidate, body ? body->outcome : step.outcome,
+                      shrunk, step.effects);
+}
+
+void SearchState::disqualify(CandidateId id, std::vector<Effect>& effects) {
+  population_.disqualify(id, effects);
+  if (!confirmation_.disqualify(id)) return;
+  effects.push_back(about("best", confirmation_.best_id()));
+}
+
+void SearchState::check_budget() {
+  if (stopping_) return;
+  const Member* best = confirmation_.best();
+  if (broken_ >= config_.infrastructure_limit) {
+    stopping_ = StopReason::infrastructure;
+  } else if (founders_judged() && population_.ranked().empty()) {
+    stopping_ = StopReason::no_founder;
+  } else if (barren_ >= config_.barren_limit) {
+    stopping_ = StopReason::nothing_new;
+  } else {
+    stopping_ = budget_.exhausted(elapsed_s_, since_best_,
+                                  best ? best->score.fitness().value : 0);
+  }
+}
+
+std::string SearchState::fingerprint() const {
+  Fingerprint fingerprint;
+  fingerprint.add(sequence_);
+  fingerprint.add(elapsed_s_);
+  fingerprint.add(founders_left_);
+  fingerprint.add(judged_);
+  fingerprint.add(forgiven_);
+  fingerprint.add(since_best_);
+  fingerprint.add(barren_);
+  fingerprint.add(broken_);
+  fingerprint.add(stopping_ ? static_cast<int>(*stopping_) : -1);
+  for (const int64_t count : counts_) fingerprint.add(count);
+  fingerprint.add(novelty_.size());
+  population_.add_to(fingerprint);
+  confirmation_.add_to(fingerprint);
+  bandit_.add_to(fingerprint);
+  return fingerprint.hex();
+}
+
+}  // namespace evoke
