@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "evoke/base/error.h"
+#include "evoke/evolution/migration.h"
 
 namespace evoke {
 namespace {
