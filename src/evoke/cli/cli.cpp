@@ -35,7 +35,7 @@ int fail(const std::string& message, int code) {
 int run(int argc, char** argv) {
   Context context = make_context();
   watch_interrupts();
-  Action action;
+  Command chosen;
   CLI::App app(
       "evoke evolves attention kernels and proves whether they are faster.");
   app.name("evoke");
@@ -47,19 +47,11 @@ int run(int argc, char** argv) {
   std::string log_level;
   app.add_option("--log-level", log_level,
                  "trace, debug, info, warn, error or off");
-  add_evolve(app, context, action);
-  add_verify(app, context, action);
-  add_bench(app, context, action);
-  add_selftest(app, context, action);
-  add_report(app, context, action);
-  add_status(app, context, action);
-  add_inspect(app, context, action);
-  add_export(app, context, action);
-  add_doctor(app, context, action);
+  add_selftest(app, context, chosen);
   try {
     app.parse(argc, argv);
     if (!log_level.empty()) set_log_level(log_level);
-    return action();
+    return chosen();
   } catch (const CLI::Success& success) {  // --help, --version
     return app.exit(success);
   } catch (const CLI::ParseError& error) {

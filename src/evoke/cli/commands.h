@@ -12,17 +12,17 @@
 namespace evoke::cli {
 
 // The subcommand that was parsed.
-using Action = std::function<int()>;
+using Command = std::function<int()>;
 
-void add_evolve(CLI::App& app, Context& context, Action& action);
-void add_verify(CLI::App& app, Context& context, Action& action);
-void add_bench(CLI::App& app, Context& context, Action& action);
-void add_selftest(CLI::App& app, Context& context, Action& action);
-void add_report(CLI::App& app, Context& context, Action& action);
-void add_status(CLI::App& app, Context& context, Action& action);
-void add_inspect(CLI::App& app, Context& context, Action& action);
-void add_export(CLI::App& app, Context& context, Action& action);
-void add_doctor(CLI::App& app, Context& context, Action& action);
+void add_evolve(CLI::App& app, Context& context, Command& chosen);
+void add_verify(CLI::App& app, Context& context, Command& chosen);
+void add_bench(CLI::App& app, Context& context, Command& chosen);
+void add_selftest(CLI::App& app, Context& context, Command& chosen);
+void add_report(CLI::App& app, Context& context, Command& chosen);
+void add_status(CLI::App& app, Context& context, Command& chosen);
+void add_inspect(CLI::App& app, Context& context, Command& chosen);
+void add_export(CLI::App& app, Context& context, Command& chosen);
+void add_doctor(CLI::App& app, Context& context, Command& chosen);
 
 // The value, or StartupError with the error's line.
 template <typename T>
