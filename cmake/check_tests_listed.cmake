@@ -1,0 +1,35 @@
+# Every tests/**/*_test.cpp stands in a CMakeLists.txt: a test that nobody
+# builds is worse than none. Files that git does not know yet only warn.
+file(GLOB_RECURSE test_files RELATIVE ${PROJECT_SOURCE_DIR}
+     ${PROJECT_SOURCE_DIR}/tests/*_test.cpp)
+foreach(file ${test_files})
+  get_filename_component(name ${file} NAME)
+  set(listed FALSE)
+  set(below ${name})
+  get_filename_component(folder ${file} DIRECTORY)
+  while(NOT listed AND NOT folder STREQUAL "")
+    if(EXISTS ${PROJECT_SOURCE_DIR}/${folder}/CMakeLists.txt)
+      file(STRINGS ${PROJECT_SOURCE_DIR}/${folder}/CMakeLists.txt lines)
+      string(REGEX REPLACE "([][+.*()^$?|\\])" "\\\\\\1" pattern ${below})
+      foreach(line IN LISTS lines)
+        if(line MATCHES "(^|[ (])${pattern}([ )]|$)")
+          set(listed TRUE)
+        endif()
+      endforeach()
+    endif()
+    get_filename_component(last ${folder} NAME)
+    set(below ${last}/${below})
+    get_filename_component(folder ${folder} DIRECTORY)
+  endwhile()
+  if(NOT listed)
+    execute_process(COMMAND git -C ${PROJECT_SOURCE_DIR} ls-files ${file}
+                    OUTPUT_VARIABLE tracked ERROR_VARIABLE no_git
+                    RESULT_VARIABLE git_result)
+    if(tracked OR NOT git_result EQUAL 0)
+      message(FATAL_ERROR "${file} is in no CMakeLists.txt: nobody would run "
+                          "it. Name it in an evoke_test().")
+    else()
+      message(WARNING "${file} is in no CMakeLists.txt yet.")
+    endif()
+  endif()
+endforeach()
