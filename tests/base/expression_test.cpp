@@ -183,6 +183,12 @@ TEST(Expression, RefusesTreesThatCouldOverflowTheStack) {
   EXPECT_THAT(parse_error(choices), HasSubstr(deep));
 }
 
+TEST(Expression, RefusesEndlessNames) {
+  EXPECT_EQ(parse_error("1 + " + std::string(65, 'n')),
+            "column 5: a name has at most 64 letters");
+  EXPECT_TRUE(Expression::parse(std::string(64, 'n')));
+}
+
 TEST(Expression, AcceptsChainsUpToTheLimit) {
   std::string chain = "1";
   for (int i = 1; i < Expression::kMaxDepth; ++i) chain += " + 1";

@@ -83,6 +83,8 @@ constexpr std::array<BinaryOperator, 13> kBinaryOperators{
      {"/", Op::divide, 6},
      {"%", Op::modulo, 6}}};
 
+constexpr std::size_t kMaxNameBytes = 64;
+
 bool is_space(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
@@ -262,6 +264,10 @@ class Parser {
   NodePointer parse_name() {
     const std::size_t start = at_;
     while (at_ < text_.size() && is_name_character(text_[at_])) ++at_;
+    if (at_ - start > kMaxNameBytes) {
+      return fail_at(
+          start, fmt::format("a name has at most {} letters", kMaxNameBytes));
+    }
     const std::string name(text_.substr(start, at_ - start));
     const Function* function = find_function(name);
     if (accept("(")) {
