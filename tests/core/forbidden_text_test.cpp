@@ -139,6 +139,10 @@ TEST(ForbiddenText, RefusesDirectives) {
                   "#undef KERNEL",
                   "#define for while",
                   "#define int long",
+                  "#define __builtin_x y",
+                  "#undef __AVX2__",
+                  "#define _Float x",
+                  "#define EvokeX y",
                   "#define GLUE(a, b) a##b",
                   "#define GLUE(a) a ## b",
                   "/* */ #include <vector>",
@@ -180,6 +184,31 @@ TEST(ForbiddenText, RefusesDisguises) {
        "?\?=include <vector>", "?\?/\n", "<: :>", "\\u0061sm(\"nop\");",
        "auto s = R\"(x)\";", "int caf\xc3\xa9;", "\"open", "%:%: x",
        "<:<:gnu::used:>:> int x;"});
+}
+
+TEST(ForbiddenText, CodeStaysInsideTheHostsBraces) {
+  for (const char* code :
+       {"void f() { if (1) { } }", "#define B(x) { x }\nvoid f() B(;)",
+        "#if 1\nvoid f(int) {\n#else\nvoid f(long) {\n#endif\n}",
+        "#if 1\n#elif 2\nint x;\n#endif\n", "char c = '{'; // }",
+        "#if 1\n#if 2\n}\n#endif\n#endif"}) {
+    const bool good =
+        std::string_view(code).find("2\n}") == std::string_view::npos;
+    EXPECT_EQ(check(code).empty(), good) << code << check(code);
+  }
+  EXPECT_EQ(check("\n} namespace x {"), "k.cpp:11: '}' without '{' before it");
+  EXPECT_THAT(check("void f() {"), HasSubstr("'{' without '}' after it"));
+  EXPECT_THAT(check("#define OPEN {\n"), HasSubstr("a macro must close"));
+  EXPECT_THAT(check("#define END }\n"), HasSubstr("may only close"));
+  EXPECT_THAT(check("#define END } x {\n"), HasSubstr("may only close"));
+  EXPECT_THAT(check("#if 0\n{\n#endif\n}"),
+              HasSubstr("an #if without #else must close the braces"));
+  EXPECT_THAT(check("#if 0\n{\n#else\n#endif\n}"),
+              HasSubstr("k.cpp:13: the branches of an #if"));
+  EXPECT_THAT(check("#if 0\n{\n#elif 0\n{\n#endif\n}"),
+              HasSubstr("an #if without #else"));
+  EXPECT_THAT(check("#endif"), HasSubstr("no #if before it"));
+  EXPECT_THAT(check("#if 1"), HasSubstr("#if without #endif"));
 }
 
 TEST(ForbiddenText, EachDialectHasItsOwnTable) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "evoke/base/utf8.h"
+#include "evoke/core/brace_check.h"
 #include "evoke/core/forbidden_words.h"
 #include "evoke/core/kernel_source.h"
 #include "evoke/core/reserved_words.h"
@@ -31,6 +32,12 @@ std::string_view bare(std::string_view attribute) {
   return attribute;
 }
 
+// Names that C++ keeps for compiler and library.
+bool is_hosts_name(std::string_view word) {
+  return word.starts_with("__") || (word.size() > 1 && word[0] == '_' &&
+                                    word[1] >= 'A' && word[1] <= 'Z');
+}
+
 class ForbiddenTextCheck {
  public:
   explicit ForbiddenTextCheck(const KernelSource& kernel)
@@ -41,6 +48,9 @@ class ForbiddenTextCheck {
   Result<void> run() {
     for (at_ = 0; at_ < tokens_.size() && error_.empty(); ++at_) check_token();
     if (!error_.empty()) return failed(error_);
+    if (const auto error = find_brace_error(tokens_)) {
+      return failed(fmt::format("{}:{}: {}", path_, error->line, error->what));
+    }
     return {};
   }
 
@@ -138,7 +148,7 @@ class ForbiddenTextCheck {
     if (word == "include") return check_include();
     if (word == "pragma") return check_pragma();
     if (word == "define" || word == "undef") {
-      if (is_reserved_word(peek(2).text)) {
+      if (is_reserved_word(peek(2).text) || is_hosts_name(peek(2).text)) {
         refuse(peek(2),
                "keywords and the words of the host keep their "
                "meaning; choose another name");

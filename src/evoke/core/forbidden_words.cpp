@@ -144,6 +144,7 @@ constexpr ForbiddenWord kCpuWords[] = {
     {"__dso_handle", kSystem},
     {"__ehdr_start", kSystem},
     {"evoke*", kHost},
+    {"Evoke*", kHost},
     {"EVOKE*", kHost}};
 
 constexpr std::string_view kCpuHeaders[] = {
@@ -186,6 +187,7 @@ constexpr ForbiddenWord kCudaWords[] = {
     {"__FILE__", kBuild},
     {"__BASE_FILE__", kBuild},
     {"evoke*", kHost},
+    {"Evoke*", kHost},
     {"EVOKE*", kHost}};
 constexpr ForbiddenWord kCudaStrings[] = {
     {"%clock", kClock},    {"%globaltimer", kClock}, {"%pm", kClock},
@@ -217,6 +219,7 @@ constexpr ForbiddenWord kMetalWords[] = {{"asm", kAssembly},
                                          {"__FILE__", kBuild},
                                          {"__BASE_FILE__", kBuild},
                                          {"evoke*", kHost},
+                                         {"Evoke*", kHost},
                                          {"EVOKE*", kHost}};
 constexpr std::string_view kMetalHeaders[] = {
     "metal_stdlib", "metal_math", "metal_simdgroup", "metal_simdgroup_matrix",

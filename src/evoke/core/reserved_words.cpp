@@ -24,7 +24,11 @@ constexpr std::string_view kReserved[] = {
     // The dialects and the prelude.
     "bfloat", "bfloat16", "bfloat16_t", "constant", "device", "float16",
     "float16_t", "half", "kernel", "KERNEL", "thread", "threadgroup", "std",
-    "metal", "main", "NULL", "INFINITY", "NAN", "errno", "assert"};
+    "metal", "threadgroup_position_in_grid", "threadgroups_per_grid",
+    "threadgroup_memory", "thread_position_in_grid",
+    "thread_position_in_threadgroup", "threads_per_threadgroup",
+    "thread_index_in_simdgroup", "simdgroup_index_in_threadgroup", "main",
+    "NULL", "INFINITY", "NAN", "errno", "assert"};
 
 constexpr std::string_view kFunctions[] = {"min", "max", "ceil_div",
                                            "align_up"};
