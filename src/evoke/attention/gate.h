@@ -24,9 +24,9 @@ struct Thresholds {
   // Below these no limit falls, in units of noise. A mean over n rows may
   // reach mean_floor + mean_slack / sqrt(n), so that one row alone has
   // row_floor.
-  double row_floor = 5.0;
+  double row_floor = 6.0;
   double mean_floor = 2.0;
-  double mean_slack = 3.0;
+  double mean_slack = 4.0;
 };
 
 // An output row that is compared with the truth.

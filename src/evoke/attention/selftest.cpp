@@ -132,7 +132,12 @@ std::vector<CaseUse> make_cases(const SelftestOptions& options,
     if (!options.quick || cheap) use(each).full = true;
   }
   std::vector<CaseUse> list;
-  for (auto& [label, each] : cases) list.push_back(std::move(each));
+  for (auto& [label, each] : cases) {
+    if (options.max_key_rows == 0 ||
+        from_shape(each.gate_case.shape).key_rows() <= options.max_key_rows) {
+      list.push_back(std::move(each));
+    }
+  }
   return list;
 }
 

@@ -16,6 +16,9 @@ struct SelftestOptions {
   uint64_t seed = 1;
   int num_threads = 1;
   int random_mutants = 0;  // 0: 12 when quick, else 60
+  // Cases with more (query, key) pairs are left out, and power with them;
+  // 0: none.
+  int64_t max_key_rows = 0;
 };
 
 enum class SelftestKind {

@@ -18,9 +18,9 @@ namespace {
 // Root mean square of a relative rounding error that is uniform in
 // +-2^-9, half a unit in the last place of bfloat16.
 constexpr double kRounding = 0x1p-9 / std::numbers::sqrt3;
-// With one key P is 1 and O is V, exactly. A limit of five times the noise is
+// With one key P is 1 and O is V, exactly. A limit of six times the noise is
 // then half a unit in the last place.
-constexpr double kSingleKeyRounding = 0x1p-9 / 5;
+constexpr double kSingleKeyRounding = 0x1p-9 / 6;
 
 int octave_of(int64_t keys) {
   return std::bit_width(static_cast<uint64_t>(keys)) - 1;
