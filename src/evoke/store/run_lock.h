@@ -1,0 +1,22 @@
+// One writer per run directory, between processes: a lock that dies with the
+// process that holds it.
+#pragma once
+
+#include <string>
+
+#include "evoke/base/error.h"
+#include "evoke/base/fd.h"
+
+namespace evoke {
+
+class RunLock {
+ public:
+  // `failed` names the process that holds it.
+  static Result<RunLock> take(const std::string& run_folder);
+
+ private:
+  explicit RunLock(Fd fd) : fd_(std::move(fd)) {}
+  Fd fd_;
+};
+
+}  // namespace evoke
