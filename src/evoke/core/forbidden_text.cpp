@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_map>
+#include <vector>
 
 #include "evoke/base/utf8.h"
 #include "evoke/core/brace_check.h"
@@ -14,9 +16,41 @@ namespace {
 
 using Kind = SourceToken::Kind;
 
-bool matches(std::string_view word, std::string_view pattern) {
-  if (!pattern.ends_with('*')) return word == pattern;
-  return word.starts_with(pattern.substr(0, pattern.size() - 1));
+// The words of one table, for looking up.
+class WordIndex {
+ public:
+  explicit WordIndex(std::span<const ForbiddenWord> words) {
+    for (const ForbiddenWord& forbidden : words) {
+      const std::string_view word = forbidden.word;
+      if (word.ends_with('*')) {
+        beginnings_.push_back(
+            {word.substr(0, word.size() - 1), forbidden.reason});
+      } else {
+        exact_.emplace(word, forbidden.reason);
+      }
+    }
+  }
+  // Why it is refused; empty when it is not.
+  std::string_view reason(std::string_view word) const {
+    const auto found = exact_.find(word);
+    if (found != exact_.end()) return found->second;
+    for (const ForbiddenWord& beginning : beginnings_) {
+      if (word.starts_with(beginning.word)) return beginning.reason;
+    }
+    return {};
+  }
+
+ private:
+  std::unordered_map<std::string_view, std::string_view> exact_;
+  std::vector<ForbiddenWord> beginnings_;
+};
+
+const WordIndex& index_of(Dialect dialect) {
+  static const WordIndex cpu(forbidden_table(Dialect::cpu).words);
+  static const WordIndex cuda(forbidden_table(Dialect::cuda).words);
+  static const WordIndex metal(forbidden_table(Dialect::metal).words);
+  if (dialect == Dialect::cuda) return cuda;
+  return dialect == Dialect::metal ? metal : cpu;
 }
 
 bool holds(std::span<const std::string_view> list, std::string_view word) {
@@ -43,6 +77,7 @@ class ForbiddenTextCheck {
   explicit ForbiddenTextCheck(const KernelSource& kernel)
       : path_(kernel.path()),
         table_(forbidden_table(kernel.dialect())),
+        words_(index_of(kernel.dialect())),
         tokens_(tokens_of(kernel.code(), kernel.code_line())) {}
 
   Result<void> run() {
@@ -87,11 +122,8 @@ class ForbiddenTextCheck {
   }
 
   void check_word(const SourceToken& token) {
-    for (const ForbiddenWord& forbidden : table_.words) {
-      if (matches(token.text, forbidden.word)) {
-        return refuse(token, forbidden.reason);
-      }
-    }
+    const std::string_view reason = words_.reason(token.text);
+    if (!reason.empty()) return refuse(token, reason);
     if (token.text.find('$') != std::string::npos) {
       return refuse(token, "'$' is not a letter of C++");
     }
@@ -186,6 +218,7 @@ class ForbiddenTextCheck {
 
   std::string path_;
   const ForbiddenTable& table_;
+  const WordIndex& words_;
   std::vector<SourceToken> tokens_;
   std::size_t at_ = 0;
   std::string error_;

@@ -59,7 +59,10 @@ SplicedText spliced(std::string_view code, int line) {
 class Tokeniser {
  public:
   Tokeniser(std::string_view code, int first_line)
-      : source_(spliced(code, first_line)), text_(source_.text) {}
+      : source_(spliced(code, first_line)), text_(source_.text) {
+    constexpr std::size_t kBytesPerToken = 4;
+    tokens_.reserve(code.size() / kBytesPerToken);
+  }
 
   std::vector<SourceToken> run() {
     while (at_ < text_.size()) step();
@@ -97,7 +100,7 @@ class Tokeniser {
       at_ = std::min(text_.find('\n', at_), text_.size());
     } else if (rest().starts_with("/*")) {
       skip_comment();
-    } else if (starts_with_any(rest(), kTrigraphs)) {
+    } else if (c == '?' && starts_with_any(rest(), kTrigraphs)) {
       emit(Kind::stray, 3);
     } else if (expects_header_name() && (c == '<' || c == '"')) {
       read_header_name(c == '<' ? '>' : '"');
