@@ -69,17 +69,17 @@ Action Evolution::next() {
   const auto evaluating = std::count_if(
       slots_.begin(), slots_.end(),
       [](const Slot& slot) { return slot.state == SlotState::evaluating; });
+  // In order of creation: so those in flight are always the oldest ones, be
+  // it a live run or one that was resumed.
   for (Slot& slot : slots_) {
-    if (slot.state != SlotState::ready || evaluating >= config_.workers) {
-      continue;
+    if (slot.state == SlotState::unasked) {
+      slot.state = SlotState::proposing;
+      return slot.request;
     }
-    slot.state = SlotState::evaluating;
-    return slot.evaluation;
-  }
-  for (Slot& slot : slots_) {
-    if (slot.state != SlotState::unasked) continue;
-    slot.state = SlotState::proposing;
-    return slot.request;
+    if (slot.state == SlotState::ready && evaluating < config_.workers) {
+      slot.state = SlotState::evaluating;
+      return slot.evaluation;
+    }
   }
   if (!slots_.empty()) return WaitAction{};
   return StopAction{ended().value_or(StopReason::requested)};
@@ -138,7 +138,9 @@ std::optional<Step> Evolution::answer(CandidateId id,
   if (!proposal->proposer.empty()) candidate.proposer = proposal->proposer;
 
   const CandidateId owner = owner_of(candidate.genome_hash);
-  if (owner == 0) {
+  // Its own, too: a duplicate of what was in flight when a run was killed may
+  // have been recorded before it.
+  if (owner == 0 || owner == id) {
     slot->evaluation.candidate = std::move(candidate);
     slot->state = SlotState::ready;
     return std::nullopt;

@@ -219,6 +219,12 @@ void Population::disqualify(CandidateId id, std::vector<Effect>& effects) {
   for (std::size_t i = 0; i < islands_.size(); ++i) {
     if ((visited & bit(i)) == 0) continue;
     apply_change(i, islands_[i].archive.disqualify(cell, id), effects);
+    if (!islands_[i].archive.empty()) continue;
+    // Nobody is left here: back to the founders that still stand.
+    for (const Body& founder : founders_) {
+      const Entry& known = *find(founder->candidate.id);
+      offer(i, {founder, *known.score}, known.cell, false, effects);
+    }
   }
 }
 
@@ -256,7 +262,8 @@ void Population::count_quiet(int island, CandidateId best, const Rng& root,
   if (limit == 0 || counted.quiet < limit) return;
   counted.quiet = 0;
   const Entry* entry = find(best);
-  const bool keeps_best = entry && counted.archive.holds(entry->cell, best);
+  const bool keeps_best =
+      entry && entry->seats == 1 && counted.archive.holds(entry->cell, best);
   if (keeps_best || founders_.empty() || counted.archive.size() < 2) return;
   restart(index, root, effects);
 }

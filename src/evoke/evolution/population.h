@@ -72,7 +72,8 @@ class Population {
   void reward_curiosity(int island, CandidateId parent, bool took_cell);
   void migrate(std::vector<Effect>& effects);
   // One more outcome for this island; it starts again from one founder when
-  // there were too many without a change. The island of `best` never does.
+  // there were too many without a change. The only island that has `best`
+  // never does.
   void count_quiet(int island, CandidateId best, const Rng& root,
                    std::vector<Effect>& effects);
 

@@ -47,10 +47,7 @@ class SearchLoop {
   }
 
   void propose(const ProposalRequest& request) {
-    auto proposal = proposer_.propose(request);
-    if (proposal && proposal->proposer.empty()) {
-      proposal->proposer = proposer_.name();
-    }
+    const auto proposal = proposer_.propose(request);
     if (const auto step =
             evolution_.answer(request.id, proposal, elapsed_s())) {
       record(*step);

@@ -81,16 +81,17 @@ void SearchState::apply_score(Step& step) {
   Entry& entry = population_.entry(candidate.id);
   entry.generation = candidate.generation;
   entry.parent = candidate.parents.empty() ? 0 : candidate.parents.front();
-  if (!candidate.text.empty()) {
+  const CandidateId owner =
+      outcome.kind == OutcomeKind::duplicate ? outcome.duplicate_of : 0;
+  if (owner == 0 && !candidate.text.empty()) {
     novelty_.claim(candidate.genome_hash, candidate.id);
   }
 
   bool took_cell = false;
   if (const auto score = score_of(outcome)) {
     took_cell = population_.add(candidate, outcome, *score, step.effects);
-  } else if (outcome.kind == OutcomeKind::duplicate &&
-             outcome.duplicate_of != 0) {
-    const CandidateId owner = outcome.duplicate_of;
+  } else if (owner != 0) {
+    // The owner may still be in flight: then only its genome is known.
     const bool same_genome = novelty_.owner(candidate.genome_hash) == owner;
     novelty_.alias(candidate.genome_hash, owner);
     population_.reuse(owner, candidate, same_genome, step.effects);

@@ -1,0 +1,90 @@
+#include "evoke/evolution/confirmation.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace evoke {
+namespace {
+
+class ConfirmationTest : public testing::Test {
+ protected:
+  ConfirmationTest() {
+    PopulationConfig config;
+    config.islands.count = 1;
+    config.features = {{.name = "x", .low = 0, .high = 10, .bins = 10}};
+    population_ = Population(config);
+  }
+  Member add(CandidateId id, double log_value, double half_width = 0) {
+    Candidate candidate;
+    candidate.id = id;
+    candidate.generation = 1;
+    Outcome outcome;
+    outcome.kind = OutcomeKind::measured;
+    outcome.fitness =
+        Fitness{std::exp(log_value), std::exp(log_value - half_width),
+                std::exp(log_value + half_width)};
+    Measurements measurements;
+    measurements.features["x"] = static_cast<double>(id);
+    outcome.measurements = measurements;
+    population_.add(candidate, outcome, *score_of(outcome), effects_);
+    return {population_.body_of(id), *population_.find(id)->score};
+  }
+
+  Population population_{PopulationConfig{}};
+  Confirmation confirmation_{{.interval = 3, .attempts = 2}};
+  std::vector<Effect> effects_;
+};
+
+TEST_F(ConfirmationTest, WithoutABestTheGreatestScoreIsTried) {
+  EXPECT_EQ(confirmation_.contender(population_), 0);
+  add(1, 0);
+  add(2, 0.5);
+  add(3, -0.5);
+  EXPECT_TRUE(confirmation_.due());
+  EXPECT_EQ(confirmation_.contender(population_), 2);
+  population_.entry(2).refuted = true;
+  EXPECT_EQ(confirmation_.contender(population_), 1);
+  population_.entry(2).refuted = false;
+  population_.entry(2).confirms = 2;
+  EXPECT_EQ(confirmation_.contender(population_), 1);
+}
+
+TEST_F(ConfirmationTest, OnlyWhatBeatsTheBestBeyondNoiseIsTried) {
+  confirmation_.crown(add(1, 0, 0.02));
+  EXPECT_EQ(confirmation_.contender(population_), 0);
+  add(2, 0.1, 0.2);  // the greatest, but nobody knows
+  EXPECT_EQ(confirmation_.contender(population_), 0);
+  add(3, 0.05, 0.02);
+  EXPECT_EQ(confirmation_.contender(population_), 3);
+}
+
+TEST_F(ConfirmationTest, ConfirmationsAreSpacedOut) {
+  EXPECT_TRUE(confirmation_.due());
+  confirmation_.crown(add(1, 0));
+  confirmation_.count_confirmation();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(confirmation_.due());
+    confirmation_.count_judged();
+  }
+  EXPECT_TRUE(confirmation_.due());
+}
+
+TEST_F(ConfirmationTest, ABestThatFailsGivesWayToTheOneBefore) {
+  confirmation_.crown(add(1, 0));
+  confirmation_.crown(add(2, 1));
+  EXPECT_FALSE(confirmation_.disqualify(3));
+  EXPECT_TRUE(confirmation_.disqualify(2));
+  EXPECT_EQ(confirmation_.best_id(), 1);
+  EXPECT_TRUE(confirmation_.disqualify(1));
+  EXPECT_EQ(confirmation_.best(), nullptr);
+}
+
+TEST_F(ConfirmationTest, TheBestIsRescoredWithItsCandidate) {
+  confirmation_.crown(add(1, 0));
+  confirmation_.rescore(1, {-0.2, 0, 0, 0, 2});
+  EXPECT_EQ(confirmation_.best()->score.log_value, -0.2);
+}
+
+}  // namespace
+}  // namespace evoke

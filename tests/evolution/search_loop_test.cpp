@@ -1,0 +1,113 @@
+#include "evoke/evolution/search_loop.h"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <stdexcept>
+
+#include "tests/evolution/simulation.h"
+
+namespace evoke {
+namespace {
+
+using simulation::Landscape;
+
+// Judges at once, in the order of submission.
+class LandscapeEvaluator : public Evaluator {
+ public:
+  void submit(EvaluationRequest request) override {
+    waiting_.push_back(std::move(request));
+  }
+  std::optional<Outcome> wait(int64_t) override {
+    if (waiting_.empty()) return std::nullopt;
+    const EvaluationRequest request = waiting_.front();
+    waiting_.pop_front();
+    return simulation::judge(landscape_, request, ++judged_);
+  }
+  int in_flight() const override { return static_cast<int>(waiting_.size()); }
+  void cancel() override {
+    waiting_.clear();
+    ++cancels;
+  }
+  int cancels = 0;
+
+ private:
+  Landscape landscape_;
+  std::deque<EvaluationRequest> waiting_;
+  int64_t judged_ = 0;
+};
+
+class StepList : public EventSink {
+ public:
+  void record(const Step& step) override {
+    if (steps.size() == fail_at) throw StartupError("disk full");
+    steps.push_back(step);
+  }
+  std::vector<Step> steps;
+  std::size_t fail_at = SIZE_MAX;
+};
+
+class SearchLoopTest : public testing::Test {
+ protected:
+  SearchLoopTest() {
+    auto config = simulation::small_config(1, 4);
+    config.budget.iterations = 60;
+    config.proposer = "genes";
+    evolution_.emplace(config, simulation::founders());
+    options_.elapsed_s = [this] { return elapsed_s_ += 0.5; };
+  }
+  bool run() {
+    return run_search(*evolution_, proposer_, evaluator_, sink_, options_);
+  }
+  std::optional<Evolution> evolution_;
+  simulation::GeneProposer proposer_{Landscape{}.num_choices};
+  LandscapeEvaluator evaluator_;
+  StepList sink_;
+  SearchLoopOptions options_;
+  double elapsed_s_ = 0;
+};
+
+TEST_F(SearchLoopTest, RecordsEveryStepInOrder) {
+  int64_t reported = 0;
+  options_.progress = [&](const Evolution&, const Step* step) {
+    if (step) {
+      EXPECT_EQ(step->sequence, ++reported);
+    }
+  };
+  EXPECT_TRUE(run());
+  EXPECT_TRUE(evolution_->status().finished);
+  EXPECT_EQ(evolution_->status().judged, 60);
+  ASSERT_EQ(sink_.steps.size(), static_cast<std::size_t>(reported));
+  for (std::size_t i = 0; i < sink_.steps.size(); ++i) {
+    EXPECT_EQ(sink_.steps[i].sequence, static_cast<int64_t>(i) + 1);
+    if (sink_.steps[i].candidate.generation > 0) {
+      EXPECT_EQ(sink_.steps[i].candidate.proposer, "genes");
+    }
+  }
+}
+
+TEST_F(SearchLoopTest, AStopLetsWhatIsInFlightFinish) {
+  options_.stop = [this] { return sink_.steps.size() >= 20; };
+  EXPECT_TRUE(run());
+  EXPECT_EQ(evolution_->status().stopping, StopReason::requested);
+  EXPECT_EQ(evaluator_.in_flight(), 0);
+  EXPECT_GE(sink_.steps.size(), 20u);
+  EXPECT_LE(sink_.steps.size(), 40u);
+}
+
+TEST_F(SearchLoopTest, AbandoningDropsWhatIsInFlight) {
+  options_.abandon = [this] { return sink_.steps.size() >= 20; };
+  EXPECT_FALSE(run());
+  EXPECT_EQ(sink_.steps.size(), 20u);
+  EXPECT_EQ(evaluator_.cancels, 1);
+}
+
+TEST_F(SearchLoopTest, WhatCannotBeRecordedEndsTheSearch) {
+  sink_.fail_at = 10;
+  EXPECT_THROW(run(), StartupError);
+  EXPECT_EQ(evaluator_.cancels, 1);
+  EXPECT_EQ(sink_.steps.size(), 10u);
+}
+
+}  // namespace
+}  // namespace evoke
