@@ -1,0 +1,140 @@
+#include "evoke/devices/cpu/thread_pool.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "evoke/base/clock.h"
+#include "evoke/devices/cpu/cpu_features.h"
+
+namespace evoke::cpu {
+namespace {
+
+constexpr std::align_val_t kMemoryAlignment{4096};
+// Of a thread's stack, below the frames of the pool: more than a kernel uses
+// that keeps its tiles in threadgroup memory.
+constexpr std::size_t kScrubbedStackBytes = 32 * 1024;
+// A thread that waits longer than this sleeps. Waking takes some 50 us in a
+// virtual machine, so this is longer than any fair imbalance of a task.
+constexpr int64_t kSpinNs = 2'000'000;
+constexpr int kSpinsPerClock = 64;
+// Parts are taken one at a time until a task has very many of them.
+constexpr uint64_t kPartsPerThread = 64;
+
+inline void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Waits until `value` is no longer `old`.
+void wait_while(const std::atomic<uint32_t>& value, uint32_t old) {
+  for (int i = 0; i < kSpinsPerClock; ++i) {
+    if (value.load(std::memory_order_acquire) != old) return;
+    relax();
+  }
+  const int64_t start_ns = monotonic_ns();
+  while (monotonic_ns() - start_ns < kSpinNs) {
+    for (int i = 0; i < kSpinsPerClock; ++i) {
+      if (value.load(std::memory_order_acquire) != old) return;
+      relax();
+    }
+  }
+  value.wait(old, std::memory_order_acquire);
+}
+
+// Clears the stack that calls from here have used.
+[[gnu::noinline]] void scrub_stack() {
+  volatile std::byte frame[kScrubbedStackBytes];
+  std::memset(const_cast<std::byte*>(frame), 0, sizeof(frame));
+  asm volatile("" ::"r"(&frame) : "memory");
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(const ThreadPoolOptions& options)
+    : memory_bytes_(options.memory_bytes), cores_(allowed_cores()) {
+  num_threads_ = options.num_threads > 0 ? options.num_threads
+                                         : static_cast<int>(cores_.size());
+  const auto count = static_cast<std::size_t>(num_threads_);
+  memory_.resize(count);
+  for (std::byte*& block : memory_) {
+    block = static_cast<std::byte*>(
+        ::operator new(memory_bytes_, kMemoryAlignment));
+    std::memset(block, 0xff, memory_bytes_);
+  }
+  // Fewer threads than cores are left to the system: other pools may want the
+  // same ones.
+  bound_ = count == cores_.size();
+  for (std::size_t i = 1; i < count; ++i) {
+    threads_.emplace_back([this, i] { work(i); });
+  }
+  if (bound_) bind_thread({cores_[0]});
+}
+
+ThreadPool::~ThreadPool() {
+  stopping_ = true;
+  generation_.fetch_add(1, std::memory_order_release);
+  generation_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+  if (bound_) bind_thread(cores_);
+  for (std::byte* block : memory_) ::operator delete(block, kMemoryAlignment);
+}
+
+void ThreadPool::run(std::span<const PoolTask> tasks,
+                     std::size_t memory_bytes) {
+  tasks_ = tasks;
+  used_bytes_ = std::min(memory_bytes, memory_bytes_);
+  generation_.fetch_add(1, std::memory_order_release);
+  generation_.notify_all();
+  run_tasks(0);
+}
+
+void ThreadPool::work(std::size_t thread) {
+  if (bound_) bind_thread({cores_[thread]});
+  for (uint32_t seen = 0;;) {
+    generation_.wait(seen, std::memory_order_acquire);
+    ++seen;
+    if (stopping_) return;
+    run_tasks(thread);
+  }
+}
+
+void ThreadPool::run_tasks(std::size_t thread) {
+  // After the last task run() may return and be called again: nothing shared
+  // but `generation_` is read from then on.
+  const std::span<const PoolTask> tasks = tasks_;
+  const std::size_t used_bytes = used_bytes_;
+  const auto num_threads = static_cast<uint64_t>(num_threads_);
+  for (const PoolTask& task : tasks) {
+    const uint64_t part =
+        std::max<uint64_t>(1, task.count / (num_threads * kPartsPerThread));
+    for (;;) {
+      const uint64_t begin = next_.fetch_add(part, std::memory_order_relaxed);
+      if (begin >= task.count) break;
+      task.function(task.context, begin, std::min(begin + part, task.count),
+                    memory_[thread]);
+    }
+    wait_for_others();
+  }
+  std::memset(memory_[thread], 0xff, used_bytes);
+  scrub_stack();
+}
+
+// The last thread to arrive opens the next task.
+void ThreadPool::wait_for_others() {
+  const uint32_t phase = phase_.load(std::memory_order_relaxed);
+  const auto others = static_cast<uint32_t>(num_threads_ - 1);
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) == others) {
+    arrived_.store(0, std::memory_order_relaxed);
+    next_.store(0, std::memory_order_relaxed);
+    phase_.store(phase + 1, std::memory_order_release);
+    phase_.notify_all();
+  } else {
+    wait_while(phase_, phase);
+  }
+}
+
+}  // namespace evoke::cpu

@@ -1,0 +1,17 @@
+#include "evoke/devices/openers.h"
+
+namespace evoke {
+namespace {
+
+constexpr const char* kAbsent =
+    "the CUDA device was not built; use --device cpu";
+
+}  // namespace
+
+Result<Device> open_cuda_device(const DeviceOptions&) {
+  return absent(kAbsent);
+}
+
+DeviceStatus probe_cuda_device() { return {"cuda", false, kAbsent}; }
+
+}  // namespace evoke

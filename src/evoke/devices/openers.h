@@ -1,0 +1,19 @@
+// What the folder of each device (or none/ in its place) defines.
+#pragma once
+
+#include "evoke/base/error.h"
+#include "evoke/devices/device.h"
+#include "evoke/devices/registry.h"
+
+namespace evoke {
+
+Result<Device> open_cpu_device(const DeviceOptions& options);
+DeviceStatus probe_cpu_device();
+
+Result<Device> open_cuda_device(const DeviceOptions& options);
+DeviceStatus probe_cuda_device();
+
+Result<Device> open_metal_device(const DeviceOptions& options);
+DeviceStatus probe_metal_device();
+
+}  // namespace evoke

@@ -1,0 +1,43 @@
+#include "evoke/devices/registry.h"
+
+#include <array>
+#include <string_view>
+
+#include "evoke/base/spelling.h"
+#include "evoke/devices/openers.h"
+
+namespace evoke {
+namespace {
+
+struct DeviceKind {
+  std::string_view name;
+  Result<Device> (*open)(const DeviceOptions&);
+  DeviceStatus (*probe)();
+};
+
+constexpr std::array<DeviceKind, 3> kKinds{{
+    {"cpu", open_cpu_device, probe_cpu_device},
+    {"cuda", open_cuda_device, probe_cuda_device},
+    {"metal", open_metal_device, probe_metal_device},
+}};
+
+}  // namespace
+
+Result<Device> open_device(const std::string& kind,
+                           const DeviceOptions& options) {
+  std::vector<std::string> names;
+  for (const DeviceKind& known : kKinds) {
+    if (known.name == kind) return known.open(options);
+    names.emplace_back(known.name);
+  }
+  return absent("no device is called '" + kind + "'" +
+                did_you_mean(kind, names) + "; there are cpu, cuda and metal");
+}
+
+std::vector<DeviceStatus> probe_devices() {
+  std::vector<DeviceStatus> statuses;
+  for (const DeviceKind& known : kKinds) statuses.push_back(known.probe());
+  return statuses;
+}
+
+}  // namespace evoke
