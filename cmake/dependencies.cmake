@@ -24,6 +24,19 @@ if(NOT MLX_ROOT AND EXISTS ${EVOKE_PYTHON})
 endif()
 find_package(MLX CONFIG QUIET PATHS ${MLX_ROOT} NO_DEFAULT_PATH)
 
+# OpenVINO: the wheel in the same environment, or -DOpenVINO_DIR.
+if(NOT OpenVINO_DIR AND EXISTS ${EVOKE_PYTHON})
+  execute_process(
+    COMMAND ${EVOKE_PYTHON} -c
+            "import sysconfig; print(sysconfig.get_paths()['platlib'])"
+    OUTPUT_VARIABLE site_packages OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+endif()
+find_package(OpenVINO 2026 CONFIG QUIET PATHS ${site_packages}/openvino/cmake
+             NO_DEFAULT_PATH)
+# oneDNN 2.x: Debian's. 3.x has another interface.
+find_package(dnnl 2.6 CONFIG QUIET)
+find_package(OpenMP QUIET)
+
 if(BUILD_TESTING)
   find_package(GTest 1.11 REQUIRED)
   include(GoogleTest)
@@ -40,3 +53,11 @@ else()
   message(STATUS "MLX: absent; the mlx baseline is not built "
                  "(./evoke makes a .venv that has it)")
 endif()
+foreach(optional dnnl OpenVINO OpenMP_CXX)
+  if(${optional}_FOUND)
+    message(STATUS "${optional} ${${optional}_VERSION}")
+  else()
+    message(STATUS "${optional}: absent; the baseline that needs it is not "
+                   "built")
+  endif()
+endforeach()
