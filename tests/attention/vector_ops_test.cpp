@@ -20,9 +20,15 @@ std::vector<float> uniform(std::size_t count, unsigned seed) {
   return values;
 }
 
+// Every instruction set that this machine can run.
+class EachVectorOps : public testing::TestWithParam<const VectorOps*> {};
+INSTANTIATE_TEST_SUITE_P(Isa, EachVectorOps,
+                         testing::ValuesIn(supported_vector_ops()),
+                         [](const auto& each) { return each.param->isa; });
+
 // Every dimension that is a multiple of 8, with odd numbers of rows.
-TEST(VectorOps, DotAndAddAgreeWithPlainLoops) {
-  const VectorOps& ops = vector_ops();
+TEST_P(EachVectorOps, DotAndAddAgreeWithPlainLoops) {
+  const VectorOps& ops = *GetParam();
   for (int64_t dim = 8; dim <= 264; dim += 8) {
     const int64_t rows = 7;
     const int64_t stride = dim + 8;
@@ -57,14 +63,14 @@ TEST(VectorOps, DotAndAddAgreeWithPlainLoops) {
   }
 }
 
-TEST(VectorOps, Exp2IsAccurateOverItsWholeRange) {
+TEST_P(EachVectorOps, Exp2IsAccurateOverItsWholeRange) {
   for (int64_t count = 1; count < 20; ++count) {
     std::vector<float> x(count);
     for (int64_t i = 0; i < count; ++i) {
       x[i] = -126.0f + 253.0f * static_cast<float>(i) / 19;
     }
     std::vector<float> y = x;
-    vector_ops().exp2(y.data(), count);
+    GetParam()->exp2(y.data(), count);
     for (int64_t i = 0; i < count; ++i) {
       const double expected = std::exp2(static_cast<double>(x[i]));
       EXPECT_NEAR(y[i] / expected, 1.0, 3e-7) << x[i];
@@ -72,10 +78,10 @@ TEST(VectorOps, Exp2IsAccurateOverItsWholeRange) {
   }
 }
 
-TEST(VectorOps, Exp2AtTheEdges) {
+TEST_P(EachVectorOps, Exp2AtTheEdges) {
   const float infinity = std::numeric_limits<float>::infinity();
   std::vector<float> x = {0, -1, 128, 1e9f, -infinity, infinity, -1e9f, NAN};
-  vector_ops().exp2(x.data(), 8);
+  GetParam()->exp2(x.data(), 8);
   EXPECT_EQ(x[0], 1.0f);
   EXPECT_EQ(x[1], 0.5f);
   EXPECT_EQ(x[2], infinity);
@@ -86,12 +92,12 @@ TEST(VectorOps, Exp2AtTheEdges) {
   EXPECT_TRUE(std::isnan(x[7]));
 }
 
-TEST(VectorOps, RoundingAgreesWithTheScalarConversion) {
+TEST_P(EachVectorOps, RoundingAgreesWithTheScalarConversion) {
   auto values = uniform(1000, 5);
   values.push_back(1.0f + 0x1p-8f);      // a tie: stays at even 1.0
   values.push_back(1.0f + 3 * 0x1p-8f);  // a tie: up to even
   auto rounded = values;
-  vector_ops().round_bf16(rounded.data(), static_cast<int64_t>(rounded.size()));
+  GetParam()->round_bf16(rounded.data(), static_cast<int64_t>(rounded.size()));
   for (std::size_t i = 0; i < values.size(); ++i) {
     EXPECT_EQ(rounded[i], round_to_bf16(values[i]));
   }
@@ -99,27 +105,27 @@ TEST(VectorOps, RoundingAgreesWithTheScalarConversion) {
   EXPECT_EQ(rounded[1001], 1.0f + 0x1p-6f);
 }
 
-TEST(VectorOps, DistanceSeesEveryElement) {
+TEST_P(EachVectorOps, DistanceSeesEveryElement) {
   for (int64_t broken = 0; broken < 24; ++broken) {
     const auto truth = uniform(24, 7);
     auto row = truth;
     row[broken] += 0.5f;
-    RowDistance distance = vector_ops().distance(row.data(), truth.data(), 24);
+    RowDistance distance = GetParam()->distance(row.data(), truth.data(), 24);
     EXPECT_NEAR(distance.square_sum, 0.25, 1e-6);
     EXPECT_NEAR(distance.absolute_sum, 0.5, 1e-6);
     EXPECT_NEAR(distance.largest, 0.5, 1e-6);
     for (const float bad : {NAN, INFINITY, -INFINITY}) {
       row[broken] = bad;
-      distance = vector_ops().distance(row.data(), truth.data(), 24);
+      distance = GetParam()->distance(row.data(), truth.data(), 24);
       EXPECT_TRUE(std::isinf(distance.largest)) << bad;
     }
   }
 }
 
-TEST(VectorOps, NormalsHaveTheRightMoments) {
+TEST_P(EachVectorOps, NormalsHaveTheRightMoments) {
   constexpr int64_t kCount = 1 << 18;
   std::vector<uint16_t> bits(kCount);
-  vector_ops().normal_bf16(99, kCount, bits.data());
+  GetParam()->normal_bf16(99, kCount, bits.data());
   double sum = 0, squares = 0, fourth = 0, product = 0, last = 0;
   for (const uint16_t each : bits) {
     const double x = float_of_bf16(each);
@@ -136,13 +142,20 @@ TEST(VectorOps, NormalsHaveTheRightMoments) {
   EXPECT_NEAR(product / kCount, 0, 5 / 512.0);
 }
 
-TEST(VectorOps, NormalsFillExactlyWhatIsAsked) {
+TEST_P(EachVectorOps, NormalsFillExactlyWhatIsAsked) {
   for (const int64_t count : {8, 72, 128, 136}) {
     std::vector<uint16_t> bits(count + 8, kPoison);
-    vector_ops().normal_bf16(3, count, bits.data());
+    GetParam()->normal_bf16(3, count, bits.data());
     for (int64_t i = 0; i < count; ++i) EXPECT_NE(bits[i], kPoison);
     for (int64_t i = count; i < count + 8; ++i) EXPECT_EQ(bits[i], kPoison);
   }
+}
+
+TEST_P(EachVectorOps, MakesTheSameNormals) {
+  std::vector<uint16_t> mine(64), widest(64);
+  GetParam()->normal_bf16(11, 64, mine.data());
+  vector_ops().normal_bf16(11, 64, widest.data());
+  EXPECT_EQ(mine, widest);
 }
 
 }  // namespace

@@ -292,25 +292,26 @@ EVOKE_VECTOR_OPS(avx512,
                  [[gnu::target("avx512f,avx512dq,avx512bw,avx512vl,fma")]])
 #endif
 
-const VectorOps& choose() {
+}  // namespace
+
+std::vector<const VectorOps*> supported_vector_ops() {
+  std::vector<const VectorOps*> supported = {&kOps_baseline};
 #if defined(__x86_64__) && defined(__GNUC__)
   __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    supported.push_back(&kOps_avx2);
+  }
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512vl")) {
-    return kOps_avx512;
-  }
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    return kOps_avx2;
+    supported.push_back(&kOps_avx512);
   }
 #endif
-  return kOps_baseline;
+  return supported;
 }
 
-}  // namespace
-
 const VectorOps& vector_ops() {
-  static const VectorOps& ops = choose();
+  static const VectorOps& ops = *supported_vector_ops().back();
   return ops;
 }
 

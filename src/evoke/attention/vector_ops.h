@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace evoke::attention {
 
@@ -37,6 +38,9 @@ struct VectorOps {
   void (*normal_bf16)(uint64_t seed, int64_t count, uint16_t* bits);
 };
 
+// The widest that this CPU can run.
 const VectorOps& vector_ops();
+// All that it can run, the widest last: for tests.
+std::vector<const VectorOps*> supported_vector_ops();
 
 }  // namespace evoke::attention
