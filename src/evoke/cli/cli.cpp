@@ -48,6 +48,10 @@ int run(int argc, char** argv) {
   app.add_option("--log-level", log_level,
                  "trace, debug, info, warn, error or off");
   add_selftest(app, context, chosen);
+  add_status(app, context, chosen);
+  add_inspect(app, context, chosen);
+  add_report(app, context, chosen);
+  add_export(app, context, chosen);
   try {
     app.parse(argc, argv);
     if (!log_level.empty()) set_log_level(log_level);

@@ -1,0 +1,129 @@
+#include "evoke/cli/evolve_options.h"
+
+#include <algorithm>
+#include <ctime>
+#include <filesystem>
+
+#include "evoke/cli/duration.h"
+#include "evoke/core/kernel_source.h"
+
+namespace evoke::cli {
+namespace {
+
+// "20261123_104107", local time: sorts by age, reads as a date.
+std::string timestamp() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  localtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof(text), "%Y%m%d_%H%M%S", &parts);
+  return text;
+}
+
+Result<std::vector<std::string>> kernels_in(const std::string& folder) {
+  std::error_code error;
+  std::vector<std::string> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (dialect_of_path(entry.path().string())) {
+      paths.push_back(entry.path().string());
+    }
+  }
+  if (error) return failed("--seeds " + folder + ": " + error.message());
+  if (paths.empty()) {
+    return failed("--seeds " + folder +
+                  ": no kernel file (.cpp, .cu or .metal) in it");
+  }
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
+}  // namespace
+
+void add_options(CLI::App& command, EvolveOptions& options) {
+  command.add_option("kernels", options.kernels,
+                     "Kernel files to start from (default: the built-in ones)");
+  command.add_option("--seeds", options.seeds_folder,
+                     "A folder of kernel files to start from");
+  command.add_option("--config", options.config_path, "A TOML run config");
+  command.add_option("--device", options.device, "auto, cpu, cuda or metal");
+  command.add_option("--workload", options.workload,
+                     "quick, qwen3-0.6b, qwen3-0.6b-batched or a TOML file");
+  command.add_option("--held-out", options.held_out,
+                     "A workload that is timed at the end only");
+  command.add_option("--proposer", options.proposer, "parameters");
+  command.add_option("--iterations", options.iterations,
+                     "Stop after this many proposals (0: no limit)");
+  command.add_option("--time-budget", options.time_budget,
+                     "Stop after this long: 90s, 2m, 1h30m (0: no limit)");
+  command.add_option("--target-score", options.target_score,
+                     "Stop once a confirmed kernel reaches this speed-up");
+  command.add_option("--workers", options.workers,
+                     "Candidates judged at a time (default: one per core)");
+  command.add_option("--rng-seed", options.rng_seed, "Of the whole search");
+  auto* output = command.add_option("--output,-o", options.output,
+                                    "The run directory to make");
+  command.add_option("--run-name", options.run_name, "Its name instead")
+      ->excludes(output);
+  command
+      .add_option("--output-base", options.output_base,
+                  "The folder in which it is made")
+      ->excludes(output);
+  command
+      .add_option_function<std::string>(
+          "--resume",
+          [&options](const std::string& path) {
+            options.resume = true;
+            options.resume_path = path;
+          },
+          "Go on with this run (default: the latest one here)")
+      ->expected(0, 1);
+  command.add_flag("--dry-run", options.dry_run,
+                   "Print the resolved plan of the run and stop");
+  command.add_flag("--check-only", options.check_only,
+                   "Check the founders with the gate and stop");
+}
+
+Result<RunConfig> resolve_config(const EvolveOptions& options) {
+  RunConfig config;
+  if (!options.config_path.empty()) {
+    auto read = read_run_config(options.config_path, config);
+    if (!read) return error_of(read);
+    config = std::move(*read);
+  }
+  const auto take = [](std::string& into, const std::string& given) {
+    if (!given.empty()) into = given;
+  };
+  take(config.device, options.device);
+  take(config.workload, options.workload);
+  take(config.held_out, options.held_out);
+  take(config.proposer, options.proposer);
+  if (!options.kernels.empty()) config.seeds = options.kernels;
+  if (!options.seeds_folder.empty()) {
+    auto paths = kernels_in(options.seeds_folder);
+    if (!paths) return error_of(paths);
+    config.seeds.insert(config.seeds.end(), paths->begin(), paths->end());
+  }
+  if (options.iterations) config.budget.iterations = *options.iterations;
+  if (options.workers) config.workers = *options.workers;
+  if (options.target_score) config.budget.target_score = *options.target_score;
+  if (options.rng_seed) config.rng_seed = *options.rng_seed;
+  if (!options.time_budget.empty()) {
+    const auto seconds = parse_duration_s(options.time_budget);
+    if (!seconds) return failed("--time-budget: " + seconds.error().message);
+    config.budget.time_s = *seconds;
+  } else if (options.iterations && options.config_path.empty()) {
+    config.budget.time_s = 0;  // the iterations alone decide
+  }
+  return config;
+}
+
+std::string run_folder(const EvolveOptions& options) {
+  if (!options.output.empty()) return options.output;
+  const std::string name = options.run_name.empty()
+                               ? "evoke_output_" + timestamp()
+                               : options.run_name;
+  if (options.output_base.empty()) return name;
+  return options.output_base + "/" + name;
+}
+
+}  // namespace evoke::cli
