@@ -5,7 +5,8 @@
 
 Prints one line per violation, "path:line: what", and exits with 1 if there
 is any. Beside the rules of layers.toml it checks that
-  - includes of our own headers are written from the root ("evoke/..."),
+  - includes of our own headers are written from the root ("evoke/..."); tests
+    and bench may also name helpers of their own relative to themselves,
   - a .cpp includes its own header first,
   - every header and source below src/evoke is named in a CMakeLists.txt.
 """
@@ -26,7 +27,7 @@ ROOTS = {
     "src": ("evoke/",),
     "apps": ("evoke/",),
     "tests": ("evoke/", "tests/"),
-    "bench": ("evoke/", "bench/"),
+    "bench": ("evoke/", "bench/", "tests/"),
 }
 OUTSIDE_WALLS = ("tests/", "bench/")
 
@@ -43,6 +44,12 @@ def includes_of(text):
     for match in INCLUDE.finditer(text):
         line = text.count("\n", 0, match.start(1)) + 1
         yield line, match.group(1) == '"', match.group(2)
+
+
+def names(word, name):
+    """Whether a word of a CMakeLists.txt may stand for a file's name."""
+    parts = re.split(r"\$\{\w+\}", word)
+    return re.fullmatch(r"\w+".join(map(re.escape, parts)), name) is not None
 
 
 class Checker:
@@ -110,6 +117,13 @@ class Checker:
                     continue
                 yield relative, text
 
+    def is_beside(self, top, path, header):
+        """Helpers of tests and benchmarks may be named from where they are
+        used; what ships may not."""
+        beside = (self.root / path).parent / header
+        return top in ("tests", "bench") and beside.is_file() and (
+            (self.root / top).resolve() in beside.resolve().parents)
+
     def check_wall(self, path, line, header):
         if path.startswith(OUTSIDE_WALLS):
             return
@@ -154,7 +168,7 @@ class Checker:
             if lists.exists():
                 name = file.relative_to(folder).as_posix()
                 words = re.split(r"[\s()]+", lists.read_text())
-                if name in words:
+                if any(names(word, name) for word in words):
                     return
             if folder == self.root:
                 break
@@ -166,6 +180,8 @@ class Checker:
             top = path.split("/")[0]
             found = list(includes_of(text))
             for line, quoted, header in found:
+                if quoted and self.is_beside(top, path, header):
+                    continue
                 if quoted and not header.startswith(ROOTS[top]):
                     self.fail(
                         path, line,

@@ -118,6 +118,13 @@ class CheckLayersTest(unittest.TestCase):
         self.expect({"src/evoke/base/bad.cpp": '#include "tests/x.h"\n'},
                     "from the root")
 
+    def test_tests_may_name_their_helpers(self):
+        self.assertEqual(self.check({"tests/base/h.h": "\n", "tests/h.h": "\n",
+                                     "tests/base/x_test.cpp":
+                                     '#include "h.h"\n#include "../h.h"\n'}), "")
+        self.expect({"tests/x_test.cpp": '#include "../src/evoke/base/a.h"\n'},
+                    "from the root")
+
     def test_own_header_first(self):
         self.expect({"src/evoke/base/a.cpp":
                      '#include <string>\n#include "evoke/base/a.h"\n'},
@@ -133,6 +140,15 @@ class CheckLayersTest(unittest.TestCase):
     def test_files_that_are_not_built(self):
         output = self.check({}, listed=False)
         self.assertIn("src/evoke/base/a.cpp:1: named in no CMakeLists.txt", output)
+
+    def test_variables_stand_for_words(self):
+        lists = "set(p linux)\nroom(base_${p}.cpp)\n"
+        files = {"src/evoke/odd/CMakeLists.txt": lists,
+                 "src/evoke/odd/base_linux.cpp": "\n",
+                 "src/evoke/odd/other_linux.cpp": "\n"}
+        output = self.check(files, listed=False)
+        self.assertNotIn("odd/base_linux.cpp:1: named in no", output)
+        self.assertIn("odd/other_linux.cpp:1: named in no", output)
 
     def test_rules_without_cycles(self):
         output = self.check({}, rules=RULES.replace('"base" = []',
