@@ -1,0 +1,30 @@
+// Crossover of kernel files.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "evoke/base/rng.h"
+#include "evoke/core/kernel_source.h"
+
+namespace evoke::parameters {
+
+// Each gene from one of two plans of the same code. nullopt: the plans do
+// not fit each other.
+std::optional<KernelPlan> recombined(const KernelPlan& parent,
+                                     const KernelPlan& mate, Rng& rng);
+
+// The parent with one variant of the mate's: decode from one, prefill from
+// the other. With the same code that is the variant's parameters and launch
+// settings; else its kernels and what they need come along, renamed where
+// names collide. nullopt: there is no such child.
+struct VariantCrossover {
+  KernelPlan plan;
+  std::string code;
+  std::string variant;  // the mate's, by name
+};
+std::optional<VariantCrossover> cross_variants(const KernelSource& parent,
+                                               const KernelSource& mate,
+                                               Rng& rng);
+
+}  // namespace evoke::parameters

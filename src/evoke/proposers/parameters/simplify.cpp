@@ -1,0 +1,178 @@
+#include "evoke/proposers/parameters/simplify.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "evoke/core/kernel_text.h"
+#include "evoke/proposers/parameters/genes.h"
+#include "evoke/proposers/parameters/source_items.h"
+
+namespace evoke::parameters {
+namespace {
+
+bool always_holds(const Expression& condition) {
+  if (!condition.names().empty()) return false;
+  const auto value = condition.evaluate({});
+  return value && *value != 0;
+}
+
+void add(Names& names, const Expression& expression) {
+  names.insert(expression.names().begin(), expression.names().end());
+}
+
+bool is_launched_with(const KernelPlan& plan, const std::string& tensor) {
+  for (const Variant& variant : plan.variants) {
+    for (const Launch& launch : variant.launches) {
+      for (const auto* names : {&launch.reads, &launch.writes}) {
+        if (std::find(names->begin(), names->end(), tensor) != names->end()) {
+          return true;
+        }
+      }
+    }
+  }
+  return false;
+}
+
+// Every name that the plan's expressions use.
+Names names_in(const KernelPlan& plan) {
+  Names names;
+  for (const auto& constraint : plan.constraints) add(names, constraint);
+  for (const ScratchTensor& scratch : plan.scratch) {
+    for (const auto& extent : scratch.shape) add(names, extent);
+  }
+  for (const Derived& derived : plan.derived) add(names, derived.value);
+  for (const Variant& variant : plan.variants) {
+    add(names, variant.when);
+    for (const Launch& launch : variant.launches) {
+      for (const auto& extent : launch.threadgroups) add(names, extent);
+      for (const auto& extent : launch.threads) add(names, extent);
+      add(names, launch.dynamic_memory);
+    }
+  }
+  return names;
+}
+
+Names launched_kernels(const KernelPlan& plan) {
+  Names kernels;
+  for (const Variant& variant : plan.variants) {
+    for (const Launch& launch : variant.launches) kernels.insert(launch.kernel);
+  }
+  return kernels;
+}
+
+// Which items are reached from launched kernels and from nameless items.
+std::vector<bool> items_in_use(const std::vector<SourceItem>& items,
+                               const Names& kernels) {
+  std::vector<bool> used(items.size(), false);
+  Names wanted;
+  const auto use = [&](std::size_t i) {
+    used[i] = true;
+    wanted.insert(items[i].identifiers.begin(), items[i].identifiers.end());
+  };
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const bool root = items[i].kind == SourceItem::Kind::nameless ||
+                      (items[i].kind == SourceItem::Kind::kernel &&
+                       kernels.contains(items[i].name));
+    if (root) use(i);
+  }
+  for (bool changed = true; std::exchange(changed, false);) {
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      if (used[i] || items[i].kind == SourceItem::Kind::kernel ||
+          !wanted.contains(items[i].name)) {
+        continue;
+      }
+      use(i);
+      changed = true;
+    }
+  }
+  return used;
+}
+
+}  // namespace
+
+KernelPlan simplified_plan(const KernelPlan& before, std::string_view code) {
+  KernelPlan plan = normalised(before);
+  const auto catch_all =
+      std::find_if(plan.variants.begin(), plan.variants.end(),
+                   [](const auto& each) { return always_holds(each.when); });
+  if (catch_all != plan.variants.end()) {
+    plan.variants.erase(catch_all + 1, plan.variants.end());
+  }
+  std::erase_if(plan.scratch, [&](const ScratchTensor& scratch) {
+    return !is_launched_with(plan, scratch.name);
+  });
+  Names in_code;
+  for (const SourceItem& item : items_of(code).items) {
+    in_code.insert(item.identifiers.begin(), item.identifiers.end());
+  }
+  // Also in directives and in whatever else was not understood.
+  const auto stands_in_code = [&](const std::string& name) {
+    return in_code.contains(name) || code.find(name) != code.npos;
+  };
+  // One removal may free the next.
+  for (bool changed = true; std::exchange(changed, false);) {
+    const Names in_plan = names_in(plan);
+    const auto unused = [&](const auto& each) {
+      return !in_plan.contains(each.name) && !stands_in_code(each.name);
+    };
+    changed = std::erase_if(plan.derived, unused) > 0 ||
+              std::erase_if(plan.parameters, unused) > 0;
+  }
+  for (Variant& variant : plan.variants) {
+    std::erase_if(variant.parameters, [&](const auto& entry) {
+      return !plan.find_parameter(entry.first);
+    });
+  }
+  return plan;
+}
+
+std::string simplified_code(const KernelPlan& plan, std::string_view code) {
+  const SourceItems source = items_of(code);
+  if (!source.understood) return std::string(code);
+  const auto used = items_in_use(source.items, launched_kernels(plan));
+  std::vector<std::pair<std::size_t, std::size_t>> mutable_ranges;
+  for (const TextSegment& segment : segments_of(code, 1)) {
+    if (!segment.mutable_text || segment.lines.empty()) continue;
+    const auto begin =
+        static_cast<std::size_t>(segment.lines.front().data() - code.data());
+    const auto end =
+        static_cast<std::size_t>(segment.lines.back().data() - code.data()) +
+        segment.lines.back().size();
+    mutable_ranges.emplace_back(begin, end);
+  }
+  std::string out;
+  std::size_t copied = 0;
+  for (std::size_t i = 0; i < source.items.size(); ++i) {
+    const SourceItem& item = source.items[i];
+    const bool may_go = std::any_of(
+        mutable_ranges.begin(), mutable_ranges.end(), [&](const auto& range) {
+          return range.first <= item.begin && item.end <= range.second;
+        });
+    if (used[i] || !may_go) continue;
+    out.append(code.substr(copied, item.begin - copied));
+    copied = item.end;
+    // A line that held nothing else goes as well.
+    if (copied < code.size() && code[copied] == '\n' &&
+        (out.empty() || out.back() == '\n')) {
+      ++copied;
+    }
+  }
+  out.append(code.substr(copied));
+  return out;
+}
+
+Result<KernelSource> simplified(const KernelSource& kernel) {
+  // Code first: what goes there may free parameters.
+  std::string code(kernel.code());
+  KernelPlan plan = kernel.plan();
+  plan = simplified_plan(plan, code);
+  code = simplified_code(plan, code);
+  plan = simplified_plan(plan, code);
+  const std::string text =
+      fmt::format("{}\n{}{}{}", kPlanStart, format_plan(plan), kPlanEnd, code);
+  return KernelSource::parse(text, kernel.dialect(), kernel.path());
+}
+
+}  // namespace evoke::parameters
