@@ -2,11 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <set>
 
 #include "evoke/base/spelling.h"
 #include "evoke/base/utf8.h"
+#include "evoke/core/device_facts.h"
 #include "evoke/core/plan_parser.h"
 #include "evoke/core/reserved_words.h"
 
@@ -14,10 +14,6 @@ namespace evoke {
 namespace {
 
 constexpr std::size_t kMaxNameBytes = 48;
-
-// Facts of the device, known to expressions in launch_plan.cpp.
-constexpr std::array<std::string_view, 3> kDeviceFacts{
-    "num_sms", "l2_bytes", "max_threadgroup_memory"};
 
 // The run-time length that grows with every token. A variant for one value of
 // it would be a kernel for a benchmark.
@@ -32,8 +28,7 @@ std::string what_is_wrong_with_name(std::string_view name) {
   }
   const bool reserved = is_reserved_word(name) ||
                         is_expression_function(name) ||
-                        std::find(kDeviceFacts.begin(), kDeviceFacts.end(),
-                                  name) != kDeviceFacts.end();
+                        device_facts({}).contains(name);
   if (reserved) return "a reserved word; choose another name";
   if (name.starts_with("_") || name.find("__") != name.npos ||
       name.starts_with("evoke") || name.starts_with("EVOKE")) {
