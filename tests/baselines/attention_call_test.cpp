@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "naive_attention.h"
+#include "tests/baselines/naive_attention.h"
 
 namespace evoke::baselines::testing {
 namespace {

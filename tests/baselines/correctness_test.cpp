@@ -2,7 +2,7 @@
 #include <cctype>
 #include <ostream>
 
-#include "naive_attention.h"
+#include "tests/baselines/naive_attention.h"
 
 namespace evoke::baselines::testing {
 namespace {

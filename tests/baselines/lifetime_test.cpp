@@ -7,7 +7,7 @@
 #include <fstream>
 #include <thread>
 
-#include "naive_attention.h"
+#include "tests/baselines/naive_attention.h"
 
 namespace evoke::baselines::testing {
 namespace {

@@ -32,7 +32,7 @@ struct Sizes {
   int64_t B = 1, Hq = 16, Hkv = 8, Lq = 1, Lk = 1, D = 128;
   bool causal = false;
   int64_t capacity = 0;     // rows of the key/value cache; 0: Lk
-  bool transposed = false;  // query and output are views of (B, L, H, D)
+  bool transposed = false;  // query and output are views of (B, L, H, D + 8)
 };
 
 inline Shape shape_of(const Sizes& sizes) {
@@ -59,10 +59,11 @@ class Tensor {
          bool transposed)
       : shape_(shape) {
     const auto [B, H, L, D] = shape;
-    strides_ = transposed ? std::array<int64_t, 4>{L * H * D, D, H * D, 1}
+    const int64_t gap = D + 8;
+    strides_ = transposed ? std::array<int64_t, 4>{L * H * gap, gap, H * gap, 1}
                           : std::array<int64_t, 4>{H * capacity * D,
                                                    capacity * D, D, 1};
-    const int64_t total = B * H * capacity * D;
+    const int64_t total = B * H * capacity * (transposed ? gap : D);
     memory_.assign(static_cast<std::size_t>(total + 2 * kGuard), 0x7fc1);
     layout_.name = std::move(name);
     layout_.type = DType::bfloat16;

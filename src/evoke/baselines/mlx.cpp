@@ -2,19 +2,24 @@
 //
 // MLX has no fused attention on CPUs: the call is a graph of matmul, softmax
 // and matmul. On Linux its bfloat16 matmul is scalar and single-threaded,
-// its float32 matmul is BLAS. So there are two ways to run it, and "mlx" takes
-// the better one per shape, measured when a shape is first prepared:
+// its float32 matmul is BLAS. So there are two ways to run it:
 //   mlx-bfloat16  the call as written
 //   mlx-float32   the same call on inputs cast to float32, result cast back;
 //                 the casts are part of the call and of its time
+// and "mlx" takes the better one. That is float32 on every shape where a
+// threaded BLAS is in front of MLX's own (docs/baselines.md); a measurement
+// at that point could be fooled by a busy machine, to MLX's disadvantage.
+// Elsewhere it is measured when a shape is first prepared.
 #include <mlx/mlx.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <exception>
+#include <limits>
 #include <map>
 #include <optional>
+#include <stdexcept>
 
 #include "evoke/baselines/attention_call.h"
 #include "evoke/baselines/call_table.h"
@@ -35,6 +40,9 @@ enum class Way { bfloat16, float32 };
 // asking a Buffer where its data begins; nothing reads it for memory that MLX
 // does not own.
 mx::array wrap(const TensorView& view, const mx::Stream& stream) {
+  if (view.span() > std::numeric_limits<int>::max()) {
+    throw std::length_error("a tensor spans more than 2^31 elements");
+  }
   mx::allocator::Buffer probe(view.data);
   const auto header = static_cast<std::byte*>(probe.raw_ptr()) - view.data;
   mx::array flat(mx::allocator::Data(mx::allocator::Buffer(view.data - header),
@@ -115,12 +123,12 @@ class MlxBaseline : public Baseline {
   MlxBaseline(std::string name, std::optional<Way> way, int num_threads)
       : name_(std::move(name)),
         way_(way),
-        blas_(use_blas_threads(num_threads)),
+        blas_(use_blas(num_threads)),
         stream_(mx::new_thread_unsafe_stream(mx::Device::cpu)) {}
 
   std::string name() const override { return name_; }
   std::string version() const override {
-    return std::string(mx::version()) + ", BLAS: " + blas_;
+    return std::string(mx::version()) + ", " + blas_.description;
   }
 
   Result<CallId> prepare(const Shape& shape,
@@ -161,13 +169,15 @@ class MlxBaseline : public Baseline {
   std::string path_of(CallId id) const override {
     const MlxCall* call = calls_.find(id);
     if (call == nullptr) return {};
-    return call->way == Way::bfloat16 ? "bfloat16, 1 thread"
-                                      : "float32 with casts, " + blas_;
+    return call->way == Way::bfloat16
+               ? "bfloat16, 1 thread"
+               : "float32 with casts, " + blas_.description;
   }
 
  private:
   Way way_of(const MlxCall& call) {
     if (way_) return *way_;
+    if (blas_.own) return Way::float32;
     const auto known = chosen_.find(call.bound.geometry);
     if (known != chosen_.end()) return known->second;
     const Way way = measure_ways(call, stream_);
@@ -177,7 +187,7 @@ class MlxBaseline : public Baseline {
 
   std::string name_;
   std::optional<Way> way_;  // none: the better one per shape
-  std::string blas_;
+  Blas blas_;
   mx::Stream stream_;  // serial; not bound to the thread that made it
   std::map<Geometry, Way> chosen_;
   CallTable<MlxCall> calls_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <thread>
 
@@ -37,15 +38,21 @@ struct Known {
 constexpr const char* kMlxRemedy =
     "install the wheels mlx and mlx-cpu into .venv (./evoke does) and "
     "configure again";
+#ifdef EVOKE_ASAN
+constexpr const char* kOpenvinoRemedy =
+    "oneTBB does not load under AddressSanitizer; install another build";
+#else
+constexpr const char* kOpenvinoRemedy =
+    "install the wheel into .venv (pip install --no-deps openvino) and "
+    "configure again";
+#endif
 constexpr Known kKnown[] = {
     {"mlx", "mlx", "libopenblas.so.0", kMlxRemedy},
     {"mlx-bfloat16", "mlx", "libopenblas.so.0", kMlxRemedy},
     {"mlx-float32", "mlx", "libopenblas.so.0", kMlxRemedy},
     {"onednn", "onednn", nullptr,
      "install the Debian package libdnnl-dev and configure again"},
-    {"openvino", "openvino", nullptr,
-     "install the wheel into .venv (pip install --no-deps openvino) and "
-     "configure again"},
+    {"openvino", "openvino", nullptr, kOpenvinoRemedy},
 };
 
 std::string module_file(const char* module) {
