@@ -90,6 +90,14 @@ Result<MappedMemory> MappedMemory::map(int fd, int64_t bytes, bool writable) {
   return memory;
 }
 
+Result<void> MappedMemory::set_writable(bool writable) {
+  const int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+  if (::mprotect(data_, size_, protection) != 0) {
+    return fail("mprotect", static_cast<int64_t>(size_));
+  }
+  return {};
+}
+
 Result<SharedMemory> SharedMemory::create(int64_t bytes,
                                           bool read_only_for_others) {
   if (bytes <= 0) return failed("shared memory of no bytes");

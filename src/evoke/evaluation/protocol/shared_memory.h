@@ -25,6 +25,8 @@ class MappedMemory {
   static Result<MappedMemory> map(int fd, int64_t bytes, bool writable);
 
   std::span<std::byte> bytes() const { return {data_, size_}; }
+  // Whether this process may write; reading always works.
+  Result<void> set_writable(bool writable);
 
  private:
   std::byte* data_ = nullptr;

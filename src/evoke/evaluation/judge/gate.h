@@ -1,0 +1,78 @@
+// The correctness gate for one kernel in one runner: runs cases, poisons what
+// a call may write before every call, and probes for kernels that are right
+// for the wrong reason. The comparison with the truth is the problem's.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "evoke/base/rng.h"
+#include "evoke/core/outcome.h"
+#include "evoke/core/problem.h"
+#include "evoke/evaluation/judge/call_memory.h"
+#include "evoke/evaluation/judge/case_pool.h"
+#include "evoke/evaluation/judge/loaded_kernel.h"
+
+namespace evoke::judge {
+
+struct GateOptions {
+  int64_t call_timeout_ms = 10'000;
+  // The first case of each variant is also run after single elements of its
+  // inputs changed in place, and after the program was loaded anew.
+  bool probe_variants = true;
+  // Calls of the first case of each variant with scratch, all bitwise equal.
+  int scratch_repeats = 0;
+  bool verify_inputs = false;  // hash them afterwards, too
+};
+
+struct CaseResult {
+  std::string label;
+  std::optional<OutcomeKind> failure;  // empty: right
+  std::string message;                 // fit for a prompt; empty when right
+  CheckReport report;
+  double elapsed_ms = 0;
+};
+
+class Gate {
+ public:
+  Gate(LoadedKernel& kernel, GateOptions options, uint64_t rng_seed);
+
+  // Faults that end the runner are in the result as well.
+  CaseResult check(const PooledCase& pooled);
+
+ private:
+  // One way of binding a call: its inputs' buffer, its place in the workspace.
+  struct Binding {
+    int call = 0;
+    int64_t output_offset = 0;
+    int64_t scratch_offset = 0;
+  };
+  // Everything that is fixed for one case.
+  struct Context;
+
+  RunnerResult<void> run_case(const PooledCase& pooled, CaseResult& result);
+  RunnerResult<std::vector<Binding>> bind(Context& context,
+                                          const std::vector<int>& inputs);
+  // Runs once and keeps the output allocation. False: `result` says why.
+  RunnerResult<bool> run_once(Context& context, const Binding& binding,
+                              std::vector<std::byte>& output,
+                              CaseResult& result);
+  RunnerResult<bool> probe_change(Context& context, CaseResult& result);
+  RunnerResult<bool> probe_reload(Context& context, CaseResult& result);
+  RunnerResult<bool> repeat(Context& context, const Binding& binding,
+                            CaseResult& result);
+  RunnerResult<bool> explain_difference(Context& context, const Binding& first,
+                                        CaseResult& result);
+
+  LoadedKernel& kernel_;
+  GateOptions options_;
+  Rng rng_;
+  Workspace workspace_;
+  std::set<std::size_t> probed_variants_;
+};
+
+}  // namespace evoke::judge

@@ -1,0 +1,153 @@
+#include "evoke/evaluation/judge/runner_pool.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace evoke::judge {
+
+using Kind = RunnerFault::Kind;
+
+RunnerPool::RunnerPool(RunnerPoolOptions options)
+    : options_(std::move(options)), thread_([this] { work(); }) {}
+
+RunnerPool::~RunnerPool() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void RunnerPool::keep_spares(const RunnerSpec& spec, int count) {
+  const std::lock_guard lock(mutex_);
+  wanted_[spec] = count;
+  broken_.erase(spec);
+  changed_.notify_all();
+}
+
+RunnerResult<std::shared_ptr<Runner>> RunnerPool::take(const RunnerSpec& spec) {
+  std::unique_lock lock(mutex_);
+  std::erase_if(handed_out_, [](const auto& each) { return each.expired(); });
+  auto& ready = spares_[spec];
+  if (!ready.empty() && !cancelled_) {
+    std::shared_ptr<Runner> runner = std::move(ready.front());
+    ready.pop_front();
+    handed_out_.push_back(runner);
+    changed_.notify_all();
+    return runner;
+  }
+  const auto order = std::make_shared<Order>();
+  order->spec = spec;
+  orders_.push_back(order);
+  changed_.notify_all();
+  changed_.wait(lock, [&] { return order->done || cancelled_ || stopping_; });
+  if (!order->done) {
+    std::erase(orders_, order);
+    return fault(Kind::cancelled, "cancelled");
+  }
+  if (!order->runner) return order->runner;
+  const std::shared_ptr<Runner> runner = *order->runner;
+  lock.unlock();
+  if (auto greeted = runner->greet(); !greeted) return fault_of(greeted);
+  return runner;
+}
+
+void RunnerPool::cancel() {
+  std::vector<std::shared_ptr<Runner>> alive;
+  {
+    const std::lock_guard lock(mutex_);
+    cancelled_ = true;
+    for (const auto& each : handed_out_) {
+      if (auto runner = each.lock()) alive.push_back(std::move(runner));
+    }
+    changed_.notify_all();
+  }
+  for (const auto& runner : alive) runner->cancel();
+}
+
+void RunnerPool::resume() {
+  const std::lock_guard lock(mutex_);
+  cancelled_ = false;
+  changed_.notify_all();
+}
+
+int RunnerPool::num_started() const {
+  const std::lock_guard lock(mutex_);
+  return num_started_;
+}
+
+bool RunnerPool::spare_missing(RunnerSpec& spec) const {
+  for (const auto& [wanted, count] : wanted_) {
+    if (broken_.contains(wanted)) continue;
+    const auto found = spares_.find(wanted);
+    const std::size_t have = found == spares_.end() ? 0 : found->second.size();
+    if (have < static_cast<std::size_t>(count)) {
+      spec = wanted;
+      return true;
+    }
+  }
+  return false;
+}
+
+RunnerResult<std::shared_ptr<Runner>> RunnerPool::start(
+    const RunnerSpec& spec) {
+  auto runner = Runner::start(options_.program, spec, options_.limits,
+                              options_.shared_memory);
+  if (!runner) return fault_of(runner);
+  return std::shared_ptr<Runner>(std::move(*runner));
+}
+
+void RunnerPool::work() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    RunnerSpec spec;
+    if (!orders_.empty()) {
+      const std::shared_ptr<Order> order = orders_.front();
+      orders_.pop_front();
+      lock.unlock();
+      auto runner = start(order->spec);
+      lock.lock();
+      ++num_started_;
+      if (runner) handed_out_.push_back(*runner);
+      order->runner = std::move(runner);
+      order->done = true;
+      changed_.notify_all();
+    } else if (!cancelled_ && spare_missing(spec)) {
+      lock.unlock();
+      std::optional<DeviceLock::Claim> share;
+      if (options_.device_lock) {
+        share = options_.device_lock->share([this] {
+          const std::lock_guard again(mutex_);
+          return stopping_ || !orders_.empty();
+        });
+      }
+      RunnerResult<std::shared_ptr<Runner>> runner =
+          fault(Kind::cancelled, "cancelled");
+      if (share || !options_.device_lock) runner = start(spec);
+      if (runner) {
+        if (auto greeted = (*runner)->greet(); !greeted) {
+          runner = fault_of(greeted);
+        }
+      }
+      share.reset();
+      lock.lock();
+      if (runner) {
+        ++num_started_;
+        spares_[spec].push_back(std::move(*runner));
+      } else if (runner.error().kind != Kind::cancelled) {
+        broken_.insert(spec);  // take() will say what is wrong
+      }
+    } else {
+      changed_.wait(lock);
+    }
+  }
+  for (const auto& order : orders_) {
+    order->done = true;
+  }
+  orders_.clear();
+  changed_.notify_all();
+}
+
+}  // namespace evoke::judge
