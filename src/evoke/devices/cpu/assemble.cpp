@@ -97,20 +97,11 @@ class Assembler {
       const auto is_it = [&](const KernelBody& body) {
         return body.name == name;
       };
-      const auto found = std::find_if(bodies.begin(), bodies.end(), is_it);
-      if (found == bodies.end()) {
-        return failed(fmt::format(
-            "{}: variant '{}' launches the kernel '{}', which the code does "
-            "not have; write KERNEL({}) {{ ... }}",
-            kernel_.path(), variant().name, name, name));
-      }
-      const auto again = std::find_if(found + 1, bodies.end(), is_it);
-      if (again != bodies.end()) {
-        return failed(fmt::format(
-            "{}:{}: a second KERNEL({}); the first stands at line {}",
-            kernel_.path(), again->line + kernel_.code_line() - 1, name,
-            found->line + kernel_.code_line() - 1));
-      }
+      if (std::any_of(bodies.begin(), bodies.end(), is_it)) continue;
+      return failed(fmt::format(
+          "{}: variant '{}' launches the kernel '{}', which the code does not "
+          "have; write KERNEL({}) {{ ... }}",
+          kernel_.path(), variant().name, name, name));
     }
     return {};
   }

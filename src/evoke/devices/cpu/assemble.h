@@ -16,7 +16,7 @@ namespace evoke::cpu {
 std::string entry_point(const std::string& kernel);
 
 // Errors ("path: what") are about the file: a kernel that a launch names and
-// the code lacks, or has twice.
+// the code lacks.
 Result<std::string> assemble(const KernelSource& kernel,
                              const ProblemSignature& signature,
                              const CompileUnit& unit);

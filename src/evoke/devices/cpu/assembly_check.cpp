@@ -102,13 +102,13 @@ std::string plain_name(std::string_view symbol) {
                           &status),
       &std::free);
   std::string name = demangled ? demangled.get() : std::string(symbol);
-  name = name.substr(0, name.find('('));
   for (const std::string_view noise :
        {"evoke_kernel::", "(anonymous namespace)::", "evoke_body_",
         "evoke_run_"}) {
     const std::size_t at = name.find(noise);
     if (at != name.npos) name.erase(at, noise.size());
   }
+  name = name.substr(0, name.find('('));
   return name.empty() ? std::string(symbol) : name;
 }
 

@@ -116,6 +116,9 @@ Result<std::unique_ptr<CpuCompiler>> CpuCompiler::open(
 
 CpuCompiler::CpuCompiler(Toolchain toolchain, CompilerOptions options)
     : toolchain_(std::move(toolchain)), options_(std::move(options)) {
+  toolchain_.compile_flags.insert(toolchain_.compile_flags.end(),
+                                  options_.extra_flags.begin(),
+                                  options_.extra_flags.end());
   prelude_hash_ =
       hash_hex(std::string(kPreludeText) + std::string(kKernelAbiText));
 }

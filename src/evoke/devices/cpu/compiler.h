@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "evoke/devices/cpu/toolchain.h"
 #include "evoke/devices/device.h"
@@ -22,6 +23,9 @@ struct CompilerOptions {
   std::string folder;
   int64_t time_limit_ms = 10'000;  // of one compile
   int64_t memory_limit_bytes = int64_t{2} << 30;
+  // After the fixed flags: "-march=x86-64-v3" shows how a kernel fares on
+  // another machine.
+  std::vector<std::string> extra_flags;
 };
 
 class CpuCompiler final : public Compiler {

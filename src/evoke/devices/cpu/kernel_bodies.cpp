@@ -20,8 +20,10 @@ class Scanner {
   std::size_t at() const { return at_; }
   bool done() const { return at_ >= code_.size(); }
 
-  // Moves to the next character that is code. Directives count as blanks;
-  // branches of a conditional after the first one too.
+  // Whether the branches of a conditional after the first one are blanks.
+  void set_first_branch_only(bool only) { first_branch_only_ = only; }
+
+  // Moves to the next character that is code. Directives count as blanks.
   void skip_blanks() {
     while (!done()) {
       const char c = code_[at_];
@@ -90,6 +92,7 @@ class Scanner {
   void skip_directive() {
     const std::string_view word = directive_word();
     skip_line();
+    if (!first_branch_only_) return;
     if (word == "else" || word == "elif") skip_branches();
   }
   // From after an #else or #elif to after its #endif.
@@ -110,6 +113,7 @@ class Scanner {
   std::string_view code_;
   std::size_t at_ = 0;
   bool line_start_ = true;
+  bool first_branch_only_ = false;
 };
 
 // After KERNEL: "(name) {...}". Empty when the text is something else.
@@ -127,16 +131,19 @@ std::string take_name(Scanner& scanner) {
 // Moves past the block that begins at the next token; false: no block, or no
 // end.
 bool skip_block(Scanner& scanner) {
+  scanner.set_first_branch_only(true);
   int depth = 0;
-  do {
+  bool closed = false;
+  while (!closed) {
     scanner.skip_blanks();
-    if (scanner.done()) return false;
+    if (scanner.done()) break;
     const std::string_view token = scanner.take();
     if (token == "{") ++depth;
-    if (token == "}") --depth;
-    if (depth == 0 && token != "}") return false;
-  } while (depth > 0);
-  return true;
+    if (token == "}") closed = --depth == 0;
+    if (depth == 0) break;
+  }
+  scanner.set_first_branch_only(false);
+  return closed;
 }
 
 }  // namespace

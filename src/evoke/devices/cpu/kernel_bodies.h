@@ -18,7 +18,8 @@ struct KernelBody {
 };
 
 // In the order of the text. Comments, literals and directives are skipped; of
-// an #if with #else, the first branch decides about braces.
+// an #if with #else inside a body, the first branch decides about braces. A
+// name may come twice, under two branches of an #if.
 std::vector<KernelBody> find_kernel_bodies(std::string_view code);
 
 // The same text with every kernel that is not in `wanted` blanked out: its

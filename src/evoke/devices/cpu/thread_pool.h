@@ -54,7 +54,7 @@ class ThreadPool {
   std::size_t memory_bytes_;
   int num_threads_;
   std::vector<int> cores_;
-  bool bound_ = false;  // each thread to a core of its own
+  bool bound_ = false;              // each thread to a core of its own
   std::vector<std::byte*> memory_;  // one block per thread
   std::vector<std::thread> threads_;
 

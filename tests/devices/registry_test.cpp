@@ -1,0 +1,57 @@
+#include "evoke/devices/registry.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace evoke {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Registry, OpensTheCpu) {
+  DeviceOptions options;
+  options.num_threads = 2;
+  options.with_compiler = true;
+  options.with_session = true;
+  const auto device = open_device("cpu", options);
+  ASSERT_TRUE(device) << device.error().message;
+  EXPECT_EQ(device->info.kind, "cpu");
+  EXPECT_THAT(device->info.name, HasSubstr("2 threads"));
+  EXPECT_EQ(device->info.limits.num_sms, 2);
+  EXPECT_EQ(device->info.limits.max_threads, 1);
+  EXPECT_GE(device->info.limits.max_threadgroup_memory, 256 * 1024);
+  EXPECT_GT(device->info.cache_bytes, 0);
+  EXPECT_NE(device->compiler, nullptr);
+  EXPECT_NE(device->session, nullptr);
+}
+
+TEST(Registry, GivesOnlyTheHalvesAskedFor) {
+  const auto device = open_device("cpu", {});
+  ASSERT_TRUE(device);
+  EXPECT_EQ(device->compiler, nullptr);
+  EXPECT_EQ(device->session, nullptr);
+}
+
+TEST(Registry, SaysWhatIsAbsent) {
+  for (const std::string kind : {"cuda", "metal"}) {
+    const auto device = open_device(kind, {});
+    ASSERT_FALSE(device);
+    EXPECT_EQ(device.error().kind, ErrorKind::absent);
+    EXPECT_THAT(device.error().message, HasSubstr("was not built"));
+  }
+  const auto device = open_device("cpux", {});
+  ASSERT_FALSE(device);
+  EXPECT_THAT(device.error().message, HasSubstr("did you mean 'cpu'"));
+}
+
+TEST(Registry, ProbesEveryKind) {
+  const auto statuses = probe_devices();
+  ASSERT_EQ(statuses.size(), 3u);
+  EXPECT_EQ(statuses[0].kind, "cpu");
+  EXPECT_TRUE(statuses[0].available) << statuses[0].description;
+  EXPECT_FALSE(statuses[1].available);
+  EXPECT_FALSE(statuses[2].available);
+}
+
+}  // namespace
+}  // namespace evoke
