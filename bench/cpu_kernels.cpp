@@ -21,7 +21,7 @@
 #include <utility>
 #include <vector>
 
-#include "attention_call.h"
+#include "tests/devices/attention_call.h"
 #include "evoke/base/clock.h"
 #include "evoke/core/kernel_source.h"
 #include "evoke/core/launch_plan.h"

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "../store/support.h"
+#include "tests/store/support.h"
 #include "evoke/report/render.h"
 #include "evoke/report/svg.h"
 #include "evoke/report/tables.h"

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "evoke/base/fd.h"
-#include "support.h"
+#include "tests/store/support.h"
 
 namespace evoke {
 namespace {
