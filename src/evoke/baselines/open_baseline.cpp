@@ -38,9 +38,9 @@ struct Known {
 constexpr const char* kMlxRemedy =
     "install the wheels mlx and mlx-cpu into .venv (./evoke does) and "
     "configure again";
-#ifdef EVOKE_ASAN
+#if defined(EVOKE_ASAN) || defined(EVOKE_TSAN)
 constexpr const char* kOpenvinoRemedy =
-    "oneTBB does not load under AddressSanitizer; install another build";
+    "oneTBB does not load under a sanitizer; install and use another build";
 #else
 constexpr const char* kOpenvinoRemedy =
     "install the wheel into .venv (pip install --no-deps openvino) and "
