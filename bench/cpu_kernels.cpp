@@ -21,12 +21,12 @@
 #include <utility>
 #include <vector>
 
-#include "tests/devices/attention_call.h"
 #include "evoke/base/clock.h"
 #include "evoke/core/kernel_source.h"
 #include "evoke/core/launch_plan.h"
 #include "evoke/devices/cpu/thread_pool.h"
 #include "evoke/devices/registry.h"
+#include "tests/devices/attention_call.h"
 
 namespace evoke {
 namespace {

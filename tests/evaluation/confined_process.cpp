@@ -1,4 +1,4 @@
-#include "confined_process.h"
+#include "tests/evaluation/confined_process.h"
 
 #include <sys/wait.h>
 #include <unistd.h>

@@ -21,8 +21,8 @@
 #include <string>
 #include <thread>
 
-#include "confined_process.h"
-#include "support/temporary_folder.h"
+#include "tests/evaluation/confined_process.h"
+#include "tests/support/temporary_folder.h"
 
 namespace evoke::runner {
 namespace {

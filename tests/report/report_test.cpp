@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "tests/store/support.h"
 #include "evoke/report/render.h"
 #include "evoke/report/svg.h"
 #include "evoke/report/tables.h"
+#include "tests/store/support.h"
 
 namespace evoke {
 namespace {
