@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 
 namespace evoke::attention {
 namespace {
@@ -147,6 +148,20 @@ TEST(Envelope, JudgesEachGroupByItsOwnLimits) {
   errors[1] = member(5, 3, 41);
   EXPECT_GT(envelope.judge(truth, errors).element_ratio, 1);
   EXPECT_EQ(envelope.judge(truth, errors).verdict, CheckVerdict::wrong);
+}
+
+TEST(Envelope, NeverHasAnInfiniteLimit) {
+  const Truth truth = make_truth();
+  const double bad = std::numeric_limits<double>::infinity();
+  const std::vector<std::vector<GroupErrors>> family = {
+      {member(1, 1, 1), member(bad, bad, bad)}};
+  EXPECT_THROW(Envelope(truth.groups, family), std::logic_error);
+}
+
+TEST(Envelope, WithoutLimitsNothingIsRight) {
+  const Truth truth = make_truth();
+  EXPECT_EQ(Envelope().judge(truth, errors_of(truth, truth.values)).verdict,
+            CheckVerdict::wrong);
 }
 
 TEST(Envelope, NotANumberIsWrong) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 
 #include "evoke/attention/vector_ops.h"
 
@@ -71,12 +72,22 @@ Envelope::Envelope(const std::vector<RowGroup>& groups,
         margin * std::max(thresholds.row * row, thresholds.row_floor);
     limits_[g].mean = margin * std::max(thresholds.mean * mean, mean_floor);
     limits_[g].element = margin * thresholds.element * std::max(element, 1.0);
+    // An infinite limit would let everything pass.
+    if (!(std::max({row, mean, element}) < kInfinity)) {
+      throw std::logic_error(
+          "[Envelope] an honest form's error is not finite. Usual cause: "
+          "inputs on which attention itself overflows");
+    }
   }
 }
 
 CheckReport Envelope::judge(const Truth& truth,
                             std::span<const GroupErrors> errors) const {
   CheckReport report;
+  if (limits_.empty()) {
+    report.message = "nothing was compared";
+    return report;
+  }
   std::size_t worst_group = 0;
   double worst = -1;
   for (std::size_t g = 0; g < limits_.size(); ++g) {
