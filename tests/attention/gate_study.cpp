@@ -7,6 +7,8 @@
 //   gate_study rules FIRST LAST
 //       three ways to judge rows, on shapes where two wrong kernels are hard
 //       to tell from honest ones
+//   gate_study write
+//       how quickly inputs of decode-4096 are made, per kind
 //   gate_study selftest [full] [SEED]
 //       the self-test's matrix in Markdown
 #include <fmt/format.h>
@@ -19,15 +21,18 @@
 #include <string>
 #include <vector>
 
+#include "evoke/attention/attention_case.h"
 #include "evoke/attention/gate.h"
 #include "evoke/attention/gate_cases.h"
 #include "evoke/attention/honest_family.h"
+#include "evoke/attention/layouts.h"
 #include "evoke/attention/peer_gates.h"
 #include "evoke/attention/recipe.h"
 #include "evoke/attention/selftest.h"
 #include "evoke/attention/truth.h"
 #include "evoke/attention/vector_ops.h"
 #include "evoke/attention/workload.h"
+#include "evoke/base/clock.h"
 
 namespace evoke::attention {
 namespace {
@@ -216,6 +221,29 @@ void study_rules(uint64_t first, uint64_t last) {
   }
 }
 
+void study_write() {
+  constexpr int kRepeats = 40;
+  AttentionShape shape;
+  shape.Lk = 4096;
+  for (const std::string& input : input_names()) {
+    const AttentionCase prepared({to_shape(shape), input, "contiguous"}, 1);
+    fmt::print("{:<12}", input);
+    for (const std::size_t index : {kKey, kValue}) {
+      std::vector<std::byte> allocation(
+          prepared.tensors()[index].allocation_bytes);
+      double best_ms = 1e9;
+      for (int i = 0; i < kRepeats; ++i) {
+        const double start_ms = monotonic_ms();
+        prepared.write(index, allocation);
+        best_ms = std::min(best_ms, monotonic_ms() - start_ms);
+      }
+      fmt::print("  {} {:.2f} GB/s", index == kKey ? "key" : "value",
+                 static_cast<double>(allocation.size()) / best_ms * 1e-6);
+    }
+    fmt::print("\n");
+  }
+}
+
 int run(int argc, char** argv) {
   const auto argument = [&](int i, const char* otherwise) {
     return std::string(i < argc ? argv[i] : otherwise);
@@ -228,6 +256,10 @@ int run(int argc, char** argv) {
   }
   if (what == "rules") {
     study_rules(std::stoull(argument(2, "1")), std::stoull(argument(3, "3")));
+    return 0;
+  }
+  if (what == "write") {
+    study_write();
     return 0;
   }
   if (what == "selftest") {
@@ -243,7 +275,7 @@ int run(int argc, char** argv) {
   }
   fmt::print(stderr,
              "gate_study: honest FIRST LAST [full|geometry] | rules FIRST "
-             "LAST | selftest [full] [SEED]\n");
+             "LAST | write | selftest [full] [SEED]\n");
   return 2;
 }
 

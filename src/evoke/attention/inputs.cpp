@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <stdexcept>
 
@@ -44,10 +45,14 @@ uint64_t mix(uint64_t state, uint64_t value) {
   return z ^ (z >> 31);
 }
 
+// change(x, d) of every element, rounded to bfloat16; finite values only, so
+// that the loop has no branch.
 template <typename Change>
 void change_row(uint16_t* bits, int64_t dim, const Change& change) {
   for (int64_t d = 0; d < dim; ++d) {
-    bits[d] = bf16_of_float(change(float_of_bf16(bits[d]), d));
+    const float x = change(float_of_bf16(bits[d]), d);
+    const auto word = std::bit_cast<uint32_t>(x);
+    bits[d] = static_cast<uint16_t>((word + 0x7fff + ((word >> 16) & 1)) >> 16);
   }
 }
 
