@@ -428,6 +428,16 @@ TEST(Evolution, EqualSeedsCountOnce) {
   EXPECT_EQ(s.evaluation().candidate.text, "other");
 }
 
+TEST(Evolution, OtherSpellingsOfASeedAreKnown) {
+  auto config = plain_config();
+  config.attempts = 1;
+  Scenario s(config, {{"first", "", {"FIRST", "First"}}, {"second", ""}});
+  s.start();
+  const auto step = s.answer(s.proposal(), "First");
+  ASSERT_TRUE(step.has_value());
+  EXPECT_EQ(step->outcome.duplicate_of, 1);
+}
+
 TEST(Evolution, TheOperationThatWasAskedForIsRecorded) {
   auto config = plain_config();
   config.operations = {"step"};

@@ -131,7 +131,7 @@ TEST(Replay, ContinuesWithAnotherNumberOfWorkers) {
         EXPECT_TRUE(judged.insert(step.candidate.id).second);
       }
     }
-    EXPECT_EQ(more.steps.size(), 100u);
+    EXPECT_GE(more.steps.size(), 100u);
   }
 }
 

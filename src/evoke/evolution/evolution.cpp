@@ -61,6 +61,15 @@ Evolution::Evolution(const EvolutionConfig& config,
       selector_(config.selection),
       budget_(config.budget),
       state_(config, static_cast<int64_t>(founders_.size())) {
+  for (const Founder& founder : founders) {
+    const std::string hash = hash_hex(founder.text);
+    for (const Candidate& candidate : founders_) {
+      if (candidate.genome_hash != hash) continue;
+      for (const std::string& spelling : founder.spellings) {
+        state_.know_spelling(hash_hex(spelling), candidate.id);
+      }
+    }
+  }
   std::vector<Effect> none;
   fill(none);
 }
@@ -226,6 +235,7 @@ Step Evolution::absorb(Step step) {
     }
     slot->evaluation.candidate = step.candidate;
     slot->evaluation.purpose = step.purpose;
+    set_rival(slot->evaluation);  // which may have failed in the meantime
     slot->state = SlotState::ready;
   }
   fill(step.effects);

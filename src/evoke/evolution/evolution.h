@@ -30,6 +30,9 @@ namespace evoke {
 struct Founder {
   std::string text;  // a kernel file, normalised
   std::string summary;
+  // Other texts of the same kernel, such as the one in canonical form that
+  // proposers would print: they count as judged with it.
+  std::vector<std::string> spellings = {};
 };
 
 // Nothing to start: outcomes (or proposals) must come in first.
@@ -114,6 +117,7 @@ class Evolution {
   bool add_remeasure();
   bool add_proposal();
   void add_evaluation(CandidateId id, EvaluationPurpose purpose);
+  void set_rival(EvaluationRequest& request) const;
   Slot* find_slot(CandidateId id);
   bool confirming() const;
   Candidate make_candidate(const ProposalRequest& request) const;

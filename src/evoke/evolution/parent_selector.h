@@ -18,7 +18,7 @@ class ParentSelector {
   // Exploiting takes rank r with a probability that falls as kDecay^r: scale
   // of fitness and size of the archive do not matter, and finding the rank
   // costs kDecay / (1 - kDecay) steps on average.
-  static constexpr double kDecay = 0.8;
+  static constexpr double kDecay = 0.5;
 
   // Throws UsageError unless the shares are >= 0 and one is > 0.
   explicit ParentSelector(const SelectionConfig& config);

@@ -67,12 +67,15 @@ void Evolution::add_evaluation(CandidateId id, EvaluationPurpose purpose) {
   slot.id = id;
   slot.evaluation.purpose = purpose;
   slot.evaluation.candidate = state_.population().body_of(id)->candidate;
-  if (purpose == EvaluationPurpose::confirm) {
-    if (const Member* best = state_.confirmation().best()) {
-      slot.evaluation.rival_text = best->body->candidate.text;
-    }
-  }
+  set_rival(slot.evaluation);
   slots_.push_back(std::move(slot));
+}
+
+void Evolution::set_rival(EvaluationRequest& request) const {
+  const Member* best = state_.confirmation().best();
+  request.rival_text = request.purpose == EvaluationPurpose::confirm && best
+                           ? best->body->candidate.text
+                           : "";
 }
 
 bool Evolution::add_confirm(std::vector<Effect>& effects) {

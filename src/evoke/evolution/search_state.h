@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "evoke/base/rng.h"
 #include "evoke/evolution/budget.h"
@@ -24,6 +25,11 @@ inline constexpr const char* kRequestedOperation = "requested_operation";
 class SearchState {
  public:
   SearchState(const EvolutionConfig& config, int64_t num_founders);
+
+  // Before the first step: another text of a founder's kernel.
+  void know_spelling(const std::string& genome_hash, CandidateId founder) {
+    novelty_.claim(genome_hash, founder);
+  }
 
   // Applies one outcome: sets step.effects. `again`: the evaluation failed
   // through no fault of the candidate and should be repeated.
