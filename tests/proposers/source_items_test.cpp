@@ -9,7 +9,9 @@ std::vector<std::string> names_of(std::string_view code) {
   std::vector<std::string> names;
   const SourceItems source = items_of(code);
   EXPECT_TRUE(source.understood) << code;
-  for (const SourceItem& item : source.items) names.push_back(item.name);
+  for (const SourceItem& item : source.items) {
+    names.push_back(item.names.empty() ? "" : *item.names.begin());
+  }
   return names;
 }
 
@@ -38,6 +40,16 @@ inline Row last(Row row) { return Row{row}; }
             expected);
 }
 
+TEST(SourceItems, AConditionalIsOneItemThatDeclaresAllItsBranches) {
+  const SourceItems source = items_of(
+      "#if A\n#  if B\nint a;\n#endif\n#pragma x\nint b() { return 1; }\n"
+      "#elif C\nint c;\n#else\nint d;\n#endif\nint e;");
+  EXPECT_TRUE(source.understood);
+  ASSERT_EQ(source.items.size(), 2u);
+  EXPECT_EQ(source.items[0].names, (Names{"a", "b", "c", "d"}));
+  EXPECT_EQ(source.items[1].names, (Names{"e"}));
+}
+
 TEST(SourceItems, OffsetsFrameTheTokens) {
   const std::string code = "// a\nint x = 1;  // b\nKERNEL(k) { }\n// c";
   const SourceItems source = items_of(code);
@@ -52,10 +64,11 @@ TEST(SourceItems, OffsetsFrameTheTokens) {
 
 TEST(SourceItems, SaysWhatItDoesNotUnderstand) {
   for (const char* code :
-       {"#define X 1\n", "#if A\n#endif\n", "namespace { int x; }",
-        "inline A operator+(A a, A b) { return a; }", "int a, b;",
-        "using namespace std;", "template <> int f<3>() { return 3; }",
-        "void f() {", "int f() } ", "extern int x;", "typedef int y;"}) {
+       {"#define X 1\n", "#if A\nint a;\n", "#if A\nKERNEL(k) {}\n#endif\n",
+        "namespace { int x; }", "inline A operator+(A a, A b) { return a; }",
+        "int a, b;", "using namespace std;",
+        "template <> int f<3>() { return 3; }", "void f() {", "int f() } ",
+        "extern int x;", "typedef int y;"}) {
     EXPECT_FALSE(items_of(code).understood) << code;
   }
   EXPECT_TRUE(items_of("").understood);

@@ -76,18 +76,16 @@ std::optional<KernelPlan> recombined(const KernelPlan& parent,
 
 std::optional<VariantCrossover> cross_variants(const KernelSource& parent,
                                                const KernelSource& mate,
-                                               Rng& rng) {
+                                               std::size_t chosen) {
   const auto& mine = parent.plan().variants;
   const auto& theirs = mate.plan().variants;
-  const std::size_t chosen = rng.below(theirs.size());
   const Variant& variant = theirs[chosen];
   if (parent.code() == mate.code() &&
       same_parameters(parent.plan(), mate.plan())) {
     if (mine.size() < 2) return std::nullopt;  // that would be the mate
     auto plan = with_variant(parent.plan(), mate.plan(), chosen);
     if (!plan) return std::nullopt;
-    return VariantCrossover{*std::move(plan), std::string(parent.code()),
-                            variant.name};
+    return VariantCrossover{*std::move(plan), std::string(parent.code())};
   }
   // A variant for some shapes goes in front, or replaces its namesake; one
   // for all shapes replaces the one that the parent has for the rest.
@@ -102,8 +100,7 @@ std::optional<VariantCrossover> cross_variants(const KernelSource& parent,
   }
   auto result = merged(parent, mate, chosen, place);
   if (!result) return std::nullopt;
-  return VariantCrossover{std::move(result->plan), std::move(result->code),
-                          variant.name};
+  return VariantCrossover{std::move(result->plan), std::move(result->code)};
 }
 
 }  // namespace evoke::parameters

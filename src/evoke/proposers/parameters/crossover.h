@@ -1,6 +1,7 @@
 // Crossover of kernel files.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 
@@ -14,17 +15,16 @@ namespace evoke::parameters {
 std::optional<KernelPlan> recombined(const KernelPlan& parent,
                                      const KernelPlan& mate, Rng& rng);
 
-// The parent with one variant of the mate's: decode from one, prefill from
-// the other. With the same code that is the variant's parameters and launch
-// settings; else its kernels and what they need come along, renamed where
-// names collide. nullopt: there is no such child.
+// The parent with variant `chosen` of the mate's: decode from one, prefill
+// from the other. With the same code that is the variant's parameters and
+// launch settings; else its kernels and what they need come along, renamed
+// where names collide. nullopt: there is no such child.
 struct VariantCrossover {
   KernelPlan plan;
   std::string code;
-  std::string variant;  // the mate's, by name
 };
 std::optional<VariantCrossover> cross_variants(const KernelSource& parent,
                                                const KernelSource& mate,
-                                               Rng& rng);
+                                               std::size_t chosen);
 
 }  // namespace evoke::parameters

@@ -60,7 +60,7 @@ Names declared_names(const KernelPlan& plan, const SourceItems& source) {
   for (const auto& each : plan.scratch) names.insert(each.name);
   for (const auto& each : plan.derived) names.insert(each.name);
   for (const SourceItem& item : source.items) {
-    if (!item.name.empty()) names.insert(item.name);
+    names.insert(item.names.begin(), item.names.end());
   }
   return names;
 }

@@ -166,21 +166,37 @@ class Answer {
     return child;
   }
 
+  // Every variant of every mate is tried once, in random order.
   std::optional<Child> variant_crossover() {
-    if (mates().empty()) return std::nullopt;
-    const auto& [id, mate] = rng_.pick(mates());
-    auto crossed = cross_variants(parent_, mate, rng_);
-    Child child = unchanged();
-    if (!crossed) return child;  // another mate may fit
-    child.mate = id;
-    child.plan = simplified_plan(crossed->plan, crossed->code);
-    child.code = simplified_code(child.plan, crossed->code);
-    child.plan = simplified_plan(child.plan, child.code);
-    child.summary = fmt::format("variant {} from {}", crossed->variant, id);
-    if (child.code != parent_.code()) {
-      child.plan.summary = joined_summary(mate.plan(), crossed->variant);
+    if (!crossings_) {
+      crossings_.emplace();
+      for (std::size_t m = 0; m < mates().size(); ++m) {
+        const auto& variants = mates()[m].second.plan().variants;
+        for (std::size_t v = 0; v < variants.size(); ++v) {
+          crossings_->emplace_back(m, v);
+        }
+      }
+      rng_.shuffle(*crossings_);
     }
-    return child;
+    while (!crossings_->empty()) {
+      const auto [m, v] = crossings_->back();
+      crossings_->pop_back();
+      const auto& [id, mate] = mates()[m];
+      auto crossed = cross_variants(parent_, mate, v);
+      if (!crossed) continue;
+      const std::string& name = mate.plan().variants[v].name;
+      Child child;
+      child.mate = id;
+      child.plan = simplified_plan(crossed->plan, crossed->code);
+      child.code = simplified_code(child.plan, crossed->code);
+      child.plan = simplified_plan(child.plan, child.code);
+      child.summary = fmt::format("variant {} from {}", name, id);
+      if (child.code != parent_.code()) {
+        child.plan.summary = joined_summary(mate.plan(), name);
+      }
+      return child;
+    }
+    return std::nullopt;
   }
 
   // What the merged file says of itself.
@@ -260,6 +276,8 @@ class Answer {
   KernelPlan plain_parent_;
   Rng rng_;
   std::optional<std::vector<std::pair<CandidateId, KernelSource>>> mates_;
+  // (mate, variant) pairs not tried yet.
+  std::optional<std::vector<std::pair<std::size_t, std::size_t>>> crossings_;
 };
 
 }  // namespace

@@ -17,7 +17,7 @@ struct ParametersOptions {
   // What is known of compile-time letters and the device, one entry per kind
   // of shape: {"D": 128, "causal": 0, "num_sms": 8}. Constraints are then
   // checked before anything is proposed; empty: by the judge.
-  std::vector<Symbols> known;
+  std::vector<Symbols> known = {};
   int draws = 24;  // tries of one operation before another one is taken
 };
 

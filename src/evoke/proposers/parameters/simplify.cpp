@@ -62,6 +62,11 @@ Names launched_kernels(const KernelPlan& plan) {
   return kernels;
 }
 
+bool any_in(const Names& names, const Names& others) {
+  return std::any_of(names.begin(), names.end(),
+                     [&](const auto& name) { return others.contains(name); });
+}
+
 // Which items are reached from launched kernels and from nameless items.
 std::vector<bool> items_in_use(const std::vector<SourceItem>& items,
                                const Names& kernels) {
@@ -74,13 +79,13 @@ std::vector<bool> items_in_use(const std::vector<SourceItem>& items,
   for (std::size_t i = 0; i < items.size(); ++i) {
     const bool root = items[i].kind == SourceItem::Kind::nameless ||
                       (items[i].kind == SourceItem::Kind::kernel &&
-                       kernels.contains(items[i].name));
+                       any_in(items[i].names, kernels));
     if (root) use(i);
   }
   for (bool changed = true; std::exchange(changed, false);) {
     for (std::size_t i = 0; i < items.size(); ++i) {
       if (used[i] || items[i].kind == SourceItem::Kind::kernel ||
-          !wanted.contains(items[i].name)) {
+          !any_in(items[i].names, wanted)) {
         continue;
       }
       use(i);

@@ -106,25 +106,57 @@ class ItemReader {
   explicit ItemReader(std::string_view code) : tokens_(Scanner(code).run()) {}
 
   SourceItems run() {
-    while (at_ < tokens_.size()) {
-      const std::size_t first = at_;
-      if (tokens_[at_].kind == Token::Kind::directive) {
-        ++at_;
-        if (!is_include(tokens_[first].text)) result_.understood = false;
-        add(first, SourceItem::Kind::nameless, "");
-      } else {
-        read_item(first);
-      }
-    }
+    while (at_ < tokens_.size()) read_one();
     return std::move(result_);
   }
 
  private:
-  static bool is_include(std::string_view directive) {
-    std::size_t at = 1;
-    while (at < directive.size() && directive[at] == ' ') ++at;
-    const std::string_view word = directive.substr(at);
-    return word.starts_with("include") || word.starts_with("pragma");
+  void read_one() {
+    const std::size_t first = at_;
+    if (tokens_[at_].kind != Token::Kind::directive) return read_item(first);
+    const std::string_view word = directive_word(text(at_));
+    ++at_;
+    if (word.starts_with("if")) return read_conditional(first);
+    if (word != "include" && word != "pragma") result_.understood = false;
+    add(first, SourceItem::Kind::nameless, {});
+  }
+
+  static std::string_view directive_word(std::string_view directive) {
+    std::size_t begin = 1;
+    while (begin < directive.size() && directive[begin] == ' ') ++begin;
+    std::size_t end = begin;
+    while (end < directive.size() && is_word(directive[end])) ++end;
+    return directive.substr(begin, end - begin);
+  }
+
+  // From an #if to its #endif: one item that declares what all of its
+  // branches do. Kernels do not belong there.
+  void read_conditional(std::size_t first) {
+    const std::size_t before = result_.items.size();
+    int depth = 1;
+    while (at_ < tokens_.size() && depth > 0) {
+      const bool directive = tokens_[at_].kind == Token::Kind::directive;
+      const std::string_view word =
+          directive ? directive_word(text(at_)) : std::string_view();
+      if (word.starts_with("if")) ++depth;
+      if (word == "endif") --depth;
+      if (word.starts_with("if") || word.starts_with("el") || word == "endif") {
+        ++at_;
+      } else {
+        read_one();
+      }
+    }
+    Names names;
+    for (std::size_t i = before; i < result_.items.size(); ++i) {
+      const SourceItem& inner = result_.items[i];
+      names.insert(inner.names.begin(), inner.names.end());
+      if (inner.kind == SourceItem::Kind::kernel) result_.understood = false;
+    }
+    result_.items.resize(before);
+    if (depth > 0) result_.understood = false;
+    const auto kind = names.empty() ? SourceItem::Kind::nameless
+                                    : SourceItem::Kind::declaration;
+    add(first, kind, std::move(names));
   }
 
   std::string_view text(std::size_t index) const {
@@ -135,10 +167,10 @@ class ItemReader {
            tokens_[index].kind == Token::Kind::identifier;
   }
 
-  void add(std::size_t first, SourceItem::Kind kind, std::string name) {
+  void add(std::size_t first, SourceItem::Kind kind, Names names) {
     SourceItem item;
     item.kind = kind;
-    item.name = std::move(name);
+    item.names = std::move(names);
     item.begin = tokens_[first].begin;
     item.end = tokens_[at_ - 1].end;
     for (std::size_t i = first; i < at_; ++i) {
@@ -199,15 +231,16 @@ class ItemReader {
     const std::string_view start = text(word);
     if (start == ";" || start == "static_assert") {
       if (!sound && start != "static_assert") result_.understood = false;
-      return add(first, SourceItem::Kind::nameless, "");
+      return add(first, SourceItem::Kind::nameless, {});
     }
     if (start == "KERNEL" && text(first + 1) == "(" && text(first + 3) == ")") {
-      return add(first, SourceItem::Kind::kernel, std::string(text(first + 2)));
+      return add(first, SourceItem::Kind::kernel,
+                 {std::string(text(first + 2))});
     }
     if (start == "using" && is_identifier(first + 1) &&
         text(first + 2) == "=") {
       return add(first, SourceItem::Kind::declaration,
-                 std::string(text(first + 1)));
+                 {std::string(text(first + 1))});
     }
     const bool odd = is_one_of(
         start, {"namespace", "extern", "using", "typedef", "asm", "friend"});
@@ -220,9 +253,9 @@ class ItemReader {
         is_one_of(declared,
                   {"static_assert", "KERNEL", "if", "for", "while"})) {
       result_.understood = false;
-      return add(first, SourceItem::Kind::nameless, "");
+      return add(first, SourceItem::Kind::nameless, {});
     }
-    add(first, SourceItem::Kind::declaration, std::move(declared));
+    add(first, SourceItem::Kind::declaration, {std::move(declared)});
   }
 
   std::vector<Token> tokens_;

@@ -18,11 +18,11 @@ using Names = std::set<std::string, std::less<>>;
 struct SourceItem {
   enum class Kind {
     kernel,       // KERNEL(name) { ... }
-    declaration,  // a function, type, alias or variable
+    declaration,  // a function, type, alias or variable; or an #if with some
     nameless,     // static_assert, #include, a stray ;
   };
   Kind kind = Kind::nameless;
-  std::string name;       // of a kernel or declaration
+  Names names;            // what it declares
   std::size_t begin = 0;  // offset of its first token
   std::size_t end = 0;
   Names identifiers;   // all that stand in it
