@@ -83,7 +83,8 @@ TEST(RunStore, KeepsEveryStepOfACandidateAndFindsTheMeasuredOne) {
   again.purpose = EvaluationPurpose::confirm;
   (*store)->record(again);
   Step failure = make_step(3);
-  failure.candidate.id = 1;
+  failure.candidate = make_step(1).candidate;
+  failure.outcome.candidate = 1;
   (*store)->record(failure);
   const auto found = (*store)->step_of(1);
   ASSERT_TRUE(found.has_value());
@@ -98,7 +99,11 @@ TEST(RunStore, SummarisesForStatus) {
   const TemporaryFolder folder;
   auto store = RunStore::create(folder / "run", {});
   ASSERT_TRUE(store.has_value());
-  for (int64_t i = 1; i <= 6; ++i) (*store)->record(make_step(i));
+  for (int64_t i = 1; i <= 6; ++i) {
+    Step step = make_step(i);
+    if (i == 4) step.effects.push_back({"best", {{"candidate", 4}}});
+    (*store)->record(step);
+  }
   ASSERT_TRUE((*store)->write_best(make_step(4), ".cpp", "| a |\n"));
   const auto summary = (*store)->summary();
   ASSERT_TRUE(summary.has_value()) << summary.error().message;

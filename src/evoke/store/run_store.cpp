@@ -1,8 +1,9 @@
 #include "evoke/store/run_store.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -10,10 +11,10 @@
 
 #include "evoke/base/atomic_file.h"
 #include "evoke/base/fd.h"
-#include "evoke/store/run_lock.h"
-#include "evoke/store/sqlite.h"
-#include "evoke/store/step_rows.h"
-#include "evoke/store/wal_heartbeat.h"
+#include "evoke/store/best_folder.h"
+#include "evoke/store/run_store_parts.h"
+#include "evoke/store/schema.h"
+#include "evoke/store/step_json.h"
 
 namespace evoke {
 namespace {
@@ -24,53 +25,104 @@ std::string database_path(const std::string& folder) {
   return folder + "/run.db";
 }
 
-Result<void> check_version(Database& database, const std::string& folder) {
-  auto statement = database.prepare("PRAGMA user_version");
+constexpr const char* kSetFact =
+    "INSERT INTO run VALUES (?1, ?2) "
+    "ON CONFLICT(key) DO UPDATE SET value = excluded.value";
+
+Result<void> put_fact(Database& database, std::string_view key,
+                      const Json& value) {
+  auto statement = database.prepare(kSetFact);
   if (!statement) return error_of(statement);
-  const auto row = statement->step();
-  if (!row) return failed(folder + "/run.db: " + row.error().message);
-  const int64_t version = statement->integer(0);
-  if (version == RunStore::kSchemaVersion) return {};
-  return failed(
-      folder + "/run.db: format version " + std::to_string(version) +
-      ", this evoke reads " + std::to_string(RunStore::kSchemaVersion) +
-      (version > RunStore::kSchemaVersion ? "; use a newer evoke"
-                                          : "; it is no run of evoke"));
+  const std::string text = dump_json(value);
+  return statement->bind(1, key).bind(2, text).run();
+}
+
+// A database that is complete before it has its name.
+Result<void> make_database(const std::string& folder, const Json& facts) {
+  const std::string path = database_path(folder);
+  const std::string partial = path + ".partial";
+  std::error_code error;
+  for (const char* suffix : {"", "-wal", "-shm", "-journal"}) {
+    fs::remove(partial + suffix, error);
+  }
+  {
+    auto database = Database::open(partial, Database::Mode::create);
+    if (!database) return error_of(database);
+    auto done = database->execute("BEGIN");
+    if (done) done = create_tables(*database);
+    for (const auto& [key, value] : facts.items()) {
+      if (done) done = put_fact(*database, key, value);
+    }
+    if (done) done = database->execute("COMMIT; PRAGMA journal_mode=WAL;");
+    if (!done) return done;
+  }
+  fs::rename(partial, path, error);
+  if (error) return failed(path + ": " + error.message());
+  // The new names must survive a power cut as well.
+  for (const std::string& each : {folder, folder + "/.."}) {
+    const Fd directory(::open(each.c_str(), O_RDONLY | O_CLOEXEC));
+    if (directory.valid()) ::fsync(directory.get());
+  }
+  return {};
+}
+
+// Whether the database can be read as it lies, which is all that a read-only
+// disk allows.
+bool is_frozen(const std::string& folder) {
+  struct stat log{};
+  const bool no_log =
+      ::stat((database_path(folder) + "-wal").c_str(), &log) != 0 ||
+      log.st_size == 0;
+  return no_log && ::access(folder.c_str(), W_OK) != 0;
 }
 
 }  // namespace
 
-struct RunStore::Implementation {
-  std::string folder;
-  RunConfig config;
-  Database database;
-  std::optional<RunLock> lock;              // writers only
-  std::optional<StepWriter> writer;         // writers only
-  std::unique_ptr<WalHeartbeat> heartbeat;  // writers only
+ReadSnapshot::ReadSnapshot(Database& database) : database_(database) {
+  static_cast<void>(database_.execute("SAVEPOINT snapshot"));
+}
+ReadSnapshot::~ReadSnapshot() {
+  static_cast<void>(database_.execute("RELEASE snapshot"));
+}
 
-  Result<void> begin_writing() {
-    auto done = database.execute(
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
-        "PRAGMA foreign_keys=ON;");
-    if (!done) return done;
-    auto prepared = StepWriter::prepare(database);
-    if (!prepared) return error_of(prepared);
-    writer = std::move(*prepared);
-    heartbeat = std::make_unique<WalHeartbeat>(database_path(folder) + "-wal");
+Result<void> RunStore::Implementation::begin_writing() {
+  // NORMAL: the log is synced by the heartbeat, and by SQLite before it is
+  // folded into the database.
+  auto done = database.execute(
+      "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+      "PRAGMA foreign_keys=ON;");
+  if (!done) return done;
+  auto prepared = StepWriter::prepare(database);
+  if (!prepared) return error_of(prepared);
+  writer = std::move(*prepared);
+  const auto last =
+      database.number("SELECT coalesce(max(sequence), 0) FROM outcomes");
+  if (!last) return error_of(last);
+  last_sequence = *last;
+  heartbeat = std::make_unique<WalHeartbeat>(database.path() + "-wal");
+  return {};
+}
+
+Result<void> RunStore::Implementation::transaction(
+    const std::function<Result<void>()>& body) {
+  if (!writer) {
+    throw UsageError("[RunStore] " + folder +
+                     " was opened for reading. Use open_for_resume().");
+  }
+  out_of_space = false;
+  auto done = heartbeat->state();
+  if (!done) return done;
+  done = database.execute("BEGIN IMMEDIATE");
+  if (done) done = body();
+  if (done) done = database.execute("COMMIT");
+  if (done) {
+    heartbeat->mark();
     return {};
   }
-  Result<void> transaction(const std::function<Result<void>()>& body) {
-    auto done = database.execute("BEGIN IMMEDIATE");
-    if (done) done = body();
-    if (done) done = database.execute("COMMIT");
-    if (!done) {
-      static_cast<void>(database.execute("ROLLBACK"));
-    } else if (heartbeat) {
-      heartbeat->mark();
-    }
-    return done;
-  }
-};
+  out_of_space = database.out_of_space();
+  static_cast<void>(database.execute("ROLLBACK"));
+  return done;
+}
 
 RunStore::RunStore(std::unique_ptr<Implementation> implementation)
     : implementation_(std::move(implementation)) {}
@@ -79,48 +131,39 @@ RunStore::~RunStore() = default;
 
 const std::string& RunStore::folder() const { return implementation_->folder; }
 const RunConfig& RunStore::config() const { return implementation_->config; }
+int64_t RunStore::last_sequence() const {
+  return implementation_->last_sequence;
+}
 
 Result<std::unique_ptr<RunStore>> RunStore::create(const std::string& folder,
-                                                   const RunConfig& config) {
+                                                   const RunConfig& config,
+                                                   const Json& facts) {
   std::error_code error;
-  fs::create_directories(folder + "/best", error);
-  if (!error) fs::create_directories(folder + "/logs", error);
-  if (error) return failed(folder + ": " + error.message());
-  if (fs::exists(database_path(folder), error)) {
-    return failed(folder + ": holds a run already; go on with it by --resume " +
-                  folder + " or name another folder");
+  for (const char* name : {"/best", "/logs"}) {
+    fs::create_directories(folder + name, error);
+    if (error) return failed(folder + ": " + error.message());
   }
-  auto lock = RunLock::take(folder);
-  if (!lock) return error_of(lock);
-  auto written =
-      write_file_atomically(folder + "/config.toml", to_toml(config));
-  if (!written) return error_of(written);
-  auto database = Database::open(database_path(folder), Database::Mode::create);
-  if (!database) return error_of(database);
-  auto made = std::unique_ptr<RunStore>(
-      new RunStore(std::make_unique<Implementation>(Implementation{
-          folder, config, std::move(*database), std::move(*lock), {}, {}})));
-  Implementation& store = *made->implementation_;
-  // The version comes last, in the same transaction: a half-made file is no
-  // run.
-  auto done = store.database.execute("PRAGMA journal_mode=WAL");
-  if (done) {
-    done = store.transaction([&] {
-      return store.database.execute(
-          std::string(kSchema) +
-          "PRAGMA user_version=" + std::to_string(kSchemaVersion));
-    });
+  {
+    auto lock = RunLock::take(folder);
+    if (!lock) return error_of(lock);
+    if (fs::exists(database_path(folder), error)) {
+      return failed(folder +
+                    ": holds a run already; go on with it by --resume " +
+                    folder + " or name another folder");
+    }
+    auto done = write_file_atomically(folder + "/config.toml", to_toml(config));
+    if (done) done = make_database(folder, facts);
+    if (!done) return error_of(done);
   }
-  if (done) done = store.begin_writing();
-  if (!done) return error_of(done);
-  return made;
+  return open(folder, true);
 }
 
 Result<std::unique_ptr<RunStore>> RunStore::open(const std::string& folder,
                                                  bool writing) {
   struct stat status{};
   if (::stat(folder.c_str(), &status) != 0) {
-    return absent(folder + ": " + std::strerror(errno));
+    return absent(folder + ": " + std::strerror(errno) +
+                  "; name a run directory");
   }
   if (::stat(database_path(folder).c_str(), &status) != 0) {
     return absent(folder + ": holds no run (no run.db in it)");
@@ -130,28 +173,34 @@ Result<std::unique_ptr<RunStore>> RunStore::open(const std::string& folder,
     auto taken = RunLock::take(folder);
     if (!taken) return error_of(taken);
     lock = std::move(*taken);
+    remove_best_leftovers(folder);
   }
-  auto database =
-      Database::open(database_path(folder),
-                     writing ? Database::Mode::write : Database::Mode::read);
+  const auto mode = writing             ? Database::Mode::write
+                    : is_frozen(folder) ? Database::Mode::frozen
+                                        : Database::Mode::read;
+  auto database = Database::open(database_path(folder), mode);
   if (!database) return error_of(database);
-  const auto version = check_version(*database, folder);
-  if (!version) return error_of(version);
-  const std::string config_path = folder + "/config.toml";
-  auto config = read_run_config(config_path, RunConfig{});
+  const auto format = check_format(*database);
+  if (!format) return error_of(format);
+  auto config = read_run_config(folder + "/config.toml", RunConfig{});
   if (!config) return error_of(config);
-  auto made = std::unique_ptr<RunStore>(new RunStore(
+  auto made =
       std::make_unique<Implementation>(Implementation{folder,
                                                       std::move(*config),
-                                                      std::move(*database),
                                                       std::move(lock),
+                                                      std::move(*database),
                                                       {},
-                                                      {}})));
+                                                      {}});
   if (writing) {
-    auto done = made->implementation_->begin_writing();
+    auto done = made->begin_writing();
     if (!done) return error_of(done);
+  } else {
+    const auto last = made->database.number(
+        "SELECT coalesce(max(sequence), 0) FROM outcomes");
+    if (!last) return error_of(last);
+    made->last_sequence = *last;
   }
-  return made;
+  return std::unique_ptr<RunStore>(new RunStore(std::move(made)));
 }
 
 Result<std::unique_ptr<RunStore>> RunStore::open_for_resume(
@@ -165,133 +214,62 @@ Result<std::unique_ptr<RunStore>> RunStore::open_for_reading(
 }
 
 void RunStore::record(const Step& step) {
-  const auto done = implementation_->transaction(
-      [&] { return implementation_->writer->write(step); });
-  if (!done) {
-    throw StartupError("[RunStore::record] step " +
-                       std::to_string(step.sequence) + " not recorded in " +
-                       folder() + ": " + done.error().message +
-                       ". Mend that and go on with --resume " + folder());
+  Implementation& run = *implementation_;
+  if (step.sequence != run.last_sequence + 1) {
+    throw UsageError("[RunStore::record] step " +
+                     std::to_string(step.sequence) + " after step " +
+                     std::to_string(run.last_sequence) +
+                     ". Steps are recorded in order, without gaps.");
   }
+  const auto done = run.transaction([&] { return run.writer->write(step); });
+  if (done) {
+    run.last_sequence = step.sequence;
+    return;
+  }
+  const std::string safe = " (step " + std::to_string(step.sequence) +
+                           " was not recorded; every step before it is safe)";
+  if (run.out_of_space) {
+    throw StartupError("[RunStore::record] no space left in " + run.folder +
+                       "; free some and resume with: evoke evolve --resume " +
+                       run.folder + safe);
+  }
+  throw StartupError("[RunStore::record] " + run.folder + ": " +
+                     done.error().message +
+                     "; mend that and resume with: evoke evolve --resume " +
+                     run.folder + safe);
 }
 
 Result<void> RunStore::set_fact(std::string_view key, const Json& value) {
-  return implementation_->transaction([&]() -> Result<void> {
-    auto statement = implementation_->database.prepare(
-        "INSERT INTO facts VALUES (?1, ?2) "
-        "ON CONFLICT(key) DO UPDATE SET value = excluded.value");
-    if (!statement) return error_of(statement);
-    return statement->bind(1, key).bind(2, value.dump()).run();
-  });
-}
-
-Result<Json> RunStore::fact(std::string_view key) const {
-  auto statement = implementation_->database.prepare(
-      "SELECT value FROM facts WHERE key = ?1");
-  if (!statement) return error_of(statement);
-  const auto row = statement->bind(1, key).step();
-  if (!row) return failed(folder() + ": " + row.error().message);
-  if (!*row) return absent(folder() + ": no fact '" + std::string(key) + "'");
-  const auto value = Json::parse(statement->text(0), nullptr, false);
-  if (value.is_discarded()) {
-    return failed(folder() + ": fact '" + std::string(key) + "' is no JSON");
-  }
-  return value;
-}
-
-Result<void> RunStore::each_step(
-    const std::function<bool(Step&&)>& visit) const {
-  auto statement = implementation_->database.prepare(
-      std::string("SELECT ") + kStepColumns +
-      " FROM steps s JOIN candidates c ON c.id = s.candidate "
-      "ORDER BY s.sequence");
-  if (!statement) return error_of(statement);
-  for (;;) {
-    const auto row = statement->step();
-    if (!row) return failed(folder() + ": " + row.error().message);
-    if (!*row) return {};
-    auto step = read_step(*statement);
-    if (!step) return failed(folder() + ": " + step.error().message);
-    if (!visit(std::move(*step))) return {};
-  }
-}
-
-Result<Step> RunStore::step_of(CandidateId candidate) const {
-  auto statement = implementation_->database.prepare(
-      std::string("SELECT ") + kStepColumns +
-      " FROM steps s JOIN candidates c ON c.id = s.candidate "
-      "WHERE c.id = ?1 ORDER BY s.fitness IS NOT NULL DESC, s.sequence DESC "
-      "LIMIT 1");
-  if (!statement) return error_of(statement);
-  const auto row = statement->bind(1, candidate).step();
-  if (!row) return failed(folder() + ": " + row.error().message);
-  if (!*row) {
-    return absent(folder() + ": no candidate " + std::to_string(candidate) +
-                  "; evoke status lists what there is");
-  }
-  return read_step(*statement);
-}
-
-Result<RunSummary> RunStore::summary() const {
-  RunSummary summary;
-  Database& database = implementation_->database;
-  auto counts = database.prepare("SELECT kind, count(*) FROM steps GROUP BY 1");
-  if (!counts) return error_of(counts);
-  for (auto row = counts->step(); row && *row; row = counts->step()) {
-    const auto kind = parse_outcome_kind(counts->text(0));
-    if (!kind) return failed(folder() + ": " + kind.error().message);
-    summary.counts[static_cast<std::size_t>(*kind)] = counts->integer(1);
-    summary.steps += counts->integer(1);
-  }
-  auto last = database.prepare("SELECT coalesce(max(elapsed_s), 0) FROM steps");
-  if (!last) return error_of(last);
-  if (const auto row = last->step(); row && *row) {
-    summary.elapsed_s = last->real(0);
-  }
-  if (const auto best = fact("best")) {
-    summary.best = best->value("candidate", CandidateId{0});
-  }
-  summary.finished = fact("finished").has_value();
-  return summary;
+  return implementation_->transaction(
+      [&] { return put_fact(implementation_->database, key, value); });
 }
 
 Result<void> RunStore::write_best(const Step& step, std::string_view extension,
                                   const std::string& table_markdown) {
-  const std::string best = folder() + "/best/";
-  const Json info = {{"candidate", step.candidate.id},
-                     {"genome_hash", step.candidate.genome_hash},
+  const Candidate& candidate = step.candidate;
+  const Json info = {{"run", fs::path(folder()).filename().string()},
                      {"sequence", step.sequence},
-                     {"summary", step.candidate.summary},
-                     {"parents", step.candidate.parents},
+                     {"elapsed_s", step.elapsed_s},
+                     {"candidate", candidate.id},
+                     {"genome_hash", candidate.genome_hash},
+                     {"parents", candidate.parents},
+                     {"generation", candidate.generation},
+                     {"proposer", candidate.proposer},
+                     {"operation", candidate.operation},
+                     {"summary", candidate.summary},
                      {"outcome", to_json(step.outcome)}};
-  auto done = write_file_atomically(best + "kernel" + std::string(extension),
-                                    step.candidate.text);
-  if (done) done = write_file_atomically(best + "info.json", info.dump(2));
-  if (done) done = write_file_atomically(best + "table.md", table_markdown);
-  if (done)
-    done = set_fact("best", {{"candidate", step.candidate.id},
-                             {"sequence", step.sequence}});
-  return done;
+  return replace_best_folder(
+      folder(), {{"kernel" + std::string(extension), candidate.text},
+                 {"info.json", dump_json(info, 2) + "\n"},
+                 {"table.md", table_markdown}});
 }
 
-Result<std::string> latest_run(const std::string& folder) {
-  std::error_code error;
-  std::string latest;
-  fs::file_time_type when;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    std::error_code ignored;
-    const auto written = fs::last_write_time(entry.path() / "run.db", ignored);
-    if (ignored) continue;
-    if (latest.empty() || written > when) {
-      latest = entry.path().string();
-      when = written;
-    }
-  }
-  if (error) return failed(folder + ": " + error.message());
-  if (latest.empty()) {
-    return absent(folder + ": no run here; name a run directory");
-  }
-  return latest;
+Result<void> RunStore::limit_size(int64_t bytes) {
+  Database& database = implementation_->database;
+  const auto page_bytes = database.number("PRAGMA page_size");
+  if (!page_bytes) return error_of(page_bytes);
+  return database.execute("PRAGMA max_page_count=" +
+                          std::to_string(bytes / *page_bytes));
 }
 
 }  // namespace evoke

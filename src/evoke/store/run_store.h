@@ -2,16 +2,17 @@
 //
 // One Step is one transaction. It survives kill -9 at once (SQLite's
 // write-ahead log) and a power cut after at most a second (a heartbeat syncs
-// the log). One process writes; any number may read meanwhile.
+// the log). One process writes; any number may read meanwhile. A RunStore
+// belongs to one thread.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "evoke/base/error.h"
 #include "evoke/base/json.h"
@@ -25,17 +26,19 @@ struct RunSummary {
   int64_t steps = 0;
   double elapsed_s = 0;
   std::array<int64_t, kNumOutcomeKinds> counts{};
-  CandidateId best = 0;  // confirmed; 0: none
-  bool finished = false;
+  CandidateId best = 0;    // confirmed; 0: none
+  bool finished = false;   // the fact "finished" was set
+  int64_t writer_pid = 0;  // the process that writes it now; 0: none
 };
 
 class RunStore : public EventSink {
  public:
-  static constexpr int kSchemaVersion = 1;
-
-  // Makes the folder (which must not hold a run) and takes its lock.
-  static Result<std::unique_ptr<RunStore>> create(const std::string& folder,
-                                                  const RunConfig& config);
+  // Makes the folder (which must not hold a run) with what is known about the
+  // run from the start, and takes its lock. The run is there with all its
+  // facts, or it is not.
+  static Result<std::unique_ptr<RunStore>> create(
+      const std::string& folder, const RunConfig& config,
+      const Json& facts = Json::object());
   // Takes the lock; `absent` when there is no run.
   static Result<std::unique_ptr<RunStore>> open_for_resume(
       const std::string& folder);
@@ -45,26 +48,43 @@ class RunStore : public EventSink {
 
   ~RunStore() override;
 
-  // EventSink. Throws StartupError when the step could not be recorded.
+  // EventSink. Throws StartupError when the step could not be recorded (disk
+  // full), UsageError for a sequence number that is not the next one. After
+  // a full disk the same store can go on once there is space.
   void record(const Step& step) override;
+  int64_t last_sequence() const;
 
   const std::string& folder() const;
   const RunConfig& config() const;
 
-  // Facts about the run as a whole: "machine", "founders", "finished", ...
+  // Facts about the run as a whole: "machine", "reference", "finished", ...
+  // Those that reports know are listed in docs/run-format.md.
   Result<void> set_fact(std::string_view key, const Json& value);
   Result<Json> fact(std::string_view key) const;  // `absent`: never set
+  Result<Json> facts() const;                     // all, as one object
 
-  // In order of application, until `visit` returns false.
+  // In order of application, until `visit` returns false; one at a time in
+  // memory, all of one moment. `visit` must not record. `failed` at a gap or
+  // a damaged row.
   Result<void> each_step(const std::function<bool(Step&&)>& visit) const;
-  // The latest step of a candidate that had one with measurements, else its
+  // The latest step of a candidate that had one with a fitness, else its
   // latest step.
   Result<Step> step_of(CandidateId candidate) const;
+  // All of its steps: scored, measured again, confirmed.
+  Result<std::vector<Step>> steps_of(CandidateId candidate) const;
+  // The step that confirmed what is the best now; `absent`: there is none.
+  Result<Step> best() const;
   Result<RunSummary> summary() const;
 
-  // Replaces best/: the kernel file, info.json and table.md.
+  // Replaces best/ as a whole: the kernel file, info.json and table.md. To be
+  // called when the best changes and after resuming: a process may have died
+  // between recording a best and writing it here.
   Result<void> write_best(const Step& step, std::string_view extension,
                           const std::string& table_markdown);
+
+  // Steps that would let run.db grow beyond this are refused as if the disk
+  // were full. Rounded down to pages.
+  Result<void> limit_size(int64_t bytes);
 
  private:
   struct Implementation;
@@ -75,7 +95,7 @@ class RunStore : public EventSink {
 };
 
 // The run directory in `folder` that was written last: a sub-folder with a
-// run.db. `absent`: none.
+// run.db, or `folder` itself. `absent`: none.
 Result<std::string> latest_run(const std::string& folder);
 
 }  // namespace evoke

@@ -2,6 +2,8 @@
 
 #include <sys/stat.h>
 
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
 namespace evoke {
@@ -9,13 +11,51 @@ namespace {
 
 constexpr int kBusyTimeoutMs = 5000;
 
-std::string describe(sqlite3* database) {
+bool means_no_space(sqlite3* database) {
   const int code = sqlite3_extended_errcode(database) & 0xff;
-  if (code == SQLITE_FULL) return "no space left";
-  if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT) {
-    return "not an intact SQLite database";
+  if (code == SQLITE_FULL) return true;
+  const int system = sqlite3_system_errno(database);
+  return (code == SQLITE_IOERR || code == SQLITE_CANTOPEN) &&
+         (system == ENOSPC || system == EDQUOT);
+}
+
+std::string describe(sqlite3* database) {
+  if (!database) return "out of memory";
+  if (means_no_space(database)) return "no space left";
+  const int code = sqlite3_extended_errcode(database) & 0xff;
+  switch (code) {
+    case SQLITE_NOTADB:
+    case SQLITE_CORRUPT:
+      return "not an intact SQLite database";
+    case SQLITE_BUSY:
+      return "another process has locked it";
+    case SQLITE_CANTOPEN:
+    case SQLITE_IOERR:
+    case SQLITE_READONLY: {
+      const int system = sqlite3_system_errno(database);
+      std::string text = sqlite3_errmsg(database);
+      if (system != 0) text += std::string(": ") + std::strerror(system);
+      return text;
+    }
+    default:
+      return sqlite3_errmsg(database);
   }
-  return sqlite3_errmsg(database);
+}
+
+// A file name as a URI, for SQLite's options that exist only there.
+std::string uri_of(const std::string& path) {
+  std::string uri = "file:";
+  for (const char c : path) {
+    if (c == '%' || c == '?' || c == '#') {
+      static constexpr char kDigits[] = "0123456789ABCDEF";
+      uri += '%';
+      uri += kDigits[static_cast<unsigned char>(c) >> 4];
+      uri += kDigits[static_cast<unsigned char>(c) & 15];
+    } else {
+      uri += c;
+    }
+  }
+  return uri + "?immutable=1";
 }
 
 }  // namespace
@@ -41,9 +81,8 @@ Statement& Statement::bind(int index, double value) {
   return *this;
 }
 Statement& Statement::bind(int index, std::string_view value) {
-  bind_error_ |=
-      sqlite3_bind_text64(statement_, index, value.data(), value.size(),
-                          SQLITE_TRANSIENT, SQLITE_UTF8);
+  bind_error_ |= sqlite3_bind_text64(statement_, index, value.data(),
+                                     value.size(), SQLITE_STATIC, SQLITE_UTF8);
   return *this;
 }
 Statement& Statement::bind_null(int index) {
@@ -77,6 +116,10 @@ void Statement::reset() {
   bind_error_ = SQLITE_OK;
 }
 
+int64_t Statement::rows_changed() const {
+  return sqlite3_changes(sqlite3_db_handle(statement_));
+}
+
 int64_t Statement::integer(int column) const {
   return sqlite3_column_int64(statement_, column);
 }
@@ -101,11 +144,12 @@ Result<Database> Database::open(const std::string& path, Mode mode) {
   }
   Database database;
   database.path_ = path;
-  const int flags = mode == Mode::read
-                        ? SQLITE_OPEN_READONLY
-                        : SQLITE_OPEN_READWRITE |
-                              (mode == Mode::create ? SQLITE_OPEN_CREATE : 0);
-  if (sqlite3_open_v2(path.c_str(), &database.database_, flags, nullptr) !=
+  int flags = SQLITE_OPEN_READWRITE;
+  if (mode == Mode::create) flags |= SQLITE_OPEN_CREATE;
+  if (mode == Mode::read) flags = SQLITE_OPEN_READONLY;
+  if (mode == Mode::frozen) flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
+  const std::string name = mode == Mode::frozen ? uri_of(path) : path;
+  if (sqlite3_open_v2(name.c_str(), &database.database_, flags, nullptr) !=
       SQLITE_OK) {
     return failed(path + ": " + describe(database.database_));
   }
@@ -143,6 +187,16 @@ Result<Statement> Database::prepare(std::string_view sql) {
   }
   return statement;
 }
+
+Result<int64_t> Database::number(std::string_view sql) {
+  auto statement = prepare(sql);
+  if (!statement) return error_of(statement);
+  const auto row = statement->step();
+  if (!row) return failed(path_ + ": " + row.error().message);
+  return *row ? statement->integer(0) : 0;
+}
+
+bool Database::out_of_space() const { return means_no_space(database_); }
 
 std::string Database::error_text() const { return describe(database_); }
 

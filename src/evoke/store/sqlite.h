@@ -16,6 +16,7 @@ namespace evoke {
 class Database;
 
 // A prepared statement. Parameters are numbered from 1, columns from 0.
+// Bound texts must outlive the step() that uses them.
 class Statement {
  public:
   Statement() = default;
@@ -36,6 +37,8 @@ class Statement {
   // One step of a statement that gives no row.
   Result<void> run();
   void reset();
+  // By the latest INSERT, UPDATE or DELETE of the same database.
+  int64_t rows_changed() const;
 
   int64_t integer(int column) const;
   double real(int column) const;
@@ -50,7 +53,9 @@ class Statement {
 
 class Database {
  public:
-  enum class Mode { create, write, read };
+  // frozen: a file that nobody can be writing to, read without a lock and
+  // without its log: what a read-only disk asks for.
+  enum class Mode { create, write, read, frozen };
   // `absent`: no such file (unless created).
   static Result<Database> open(const std::string& path, Mode mode);
 
@@ -60,9 +65,13 @@ class Database {
 
   Result<void> execute(const std::string& sql);
   Result<Statement> prepare(std::string_view sql);
+  // The one number that a PRAGMA or an aggregate gives.
+  Result<int64_t> number(std::string_view sql);
   // What the latest failure means, in words fit for a person.
   std::string error_text() const;
-  sqlite3* handle() const { return database_; }
+  // Whether it was for want of space on the disk.
+  bool out_of_space() const;
+  const std::string& path() const { return path_; }
 
  private:
   Database() = default;

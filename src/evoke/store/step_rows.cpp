@@ -1,202 +1,238 @@
 #include "evoke/store/step_rows.h"
 
 #include <string>
+#include <utility>
+
+#include "evoke/store/step_json.h"
 
 namespace evoke {
 namespace {
 
-std::string_view to_string(EvaluationPurpose purpose) {
-  switch (purpose) {
-    case EvaluationPurpose::score:
-      return "score";
-    case EvaluationPurpose::remeasure:
-      return "remeasure";
-    case EvaluationPurpose::confirm:
-      return "confirm";
-  }
-  return "score";
+Result<Json> parse(const Statement& row, int column) {
+  Json json = Json::parse(row.text(column), nullptr, false);
+  if (json.is_discarded()) return failed("damaged JSON");
+  return json;
 }
 
-Result<EvaluationPurpose> parse_purpose(std::string_view name) {
-  for (const auto purpose :
-       {EvaluationPurpose::score, EvaluationPurpose::remeasure,
-        EvaluationPurpose::confirm}) {
-    if (to_string(purpose) == name) return purpose;
+Result<std::vector<CandidateId>> parse_ids(const Statement& row, int column) {
+  const auto json = parse(row, column);
+  if (!json) return error_of(json);
+  std::vector<CandidateId> ids;
+  for (const Json& id : *json) {
+    if (!id.is_number_integer()) return failed("damaged list of candidates");
+    ids.push_back(id.get<CandidateId>());
   }
-  return failed("unknown purpose '" + std::string(name) + "'");
+  return ids;
 }
 
-std::string ids_text(const std::vector<CandidateId>& ids) {
-  return Json(ids).dump();
-}
+struct Prepared {
+  Statement* into;
+  std::string_view sql;
+};
 
-Json effects_json(const std::vector<Effect>& effects) {
-  Json array = Json::array();
-  for (const Effect& effect : effects) {
-    array.push_back({{"kind", effect.kind}, {"detail", effect.detail}});
+Result<void> prepare_all(Database& database,
+                         std::initializer_list<Prepared> statements) {
+  for (const auto& [into, sql] : statements) {
+    auto statement = database.prepare(sql);
+    if (!statement) return error_of(statement);
+    *into = std::move(*statement);
   }
-  return array;
+  return {};
 }
 
 }  // namespace
 
-// `outcome` holds everything, raw pairs included; the other columns of steps
-// and the table measurements repeat parts of it for people with a SQL prompt.
-const char* const kSchema = R"(
-CREATE TABLE facts (
-  key TEXT PRIMARY KEY,
-  value TEXT NOT NULL
-) STRICT;
-CREATE TABLE candidates (
-  id INTEGER PRIMARY KEY,
-  genome_hash TEXT NOT NULL,
-  text TEXT NOT NULL,
-  parents TEXT NOT NULL,
-  inspirations TEXT NOT NULL,
-  island INTEGER NOT NULL,
-  generation INTEGER NOT NULL,
-  proposer TEXT NOT NULL,
-  operation TEXT NOT NULL,
-  summary TEXT NOT NULL
-) STRICT;
-CREATE TABLE steps (
-  sequence INTEGER PRIMARY KEY,
-  candidate INTEGER NOT NULL REFERENCES candidates(id),
-  purpose TEXT NOT NULL,
-  kind TEXT NOT NULL,
-  stage TEXT NOT NULL,
-  fitness REAL,
-  elapsed_s REAL NOT NULL,
-  outcome TEXT NOT NULL,
-  effects TEXT NOT NULL
-) STRICT;
-CREATE INDEX steps_of_candidate ON steps(candidate);
-CREATE TABLE measurements (
-  sequence INTEGER NOT NULL REFERENCES steps(sequence),
-  shape TEXT NOT NULL,
-  baseline TEXT NOT NULL,
-  cache_state TEXT NOT NULL,
-  speedup REAL,
-  speedup_low REAL,
-  speedup_high REAL,
-  verdict TEXT NOT NULL,
-  candidate_us REAL,
-  baseline_us REAL,
-  roof_us REAL
-) STRICT;
-CREATE TABLE llm_calls (
-  id INTEGER PRIMARY KEY,
-  candidate INTEGER,
-  model TEXT NOT NULL,
-  detail TEXT NOT NULL
-) STRICT;
-)";
-
-const char* const kStepColumns =
-    "s.sequence, s.purpose, s.elapsed_s, s.outcome, s.effects, c.id, "
-    "c.genome_hash, c.text, c.parents, c.inspirations, c.island, "
-    "c.generation, c.proposer, c.operation, c.summary";
-
 Result<StepWriter> StepWriter::prepare(Database& database) {
   StepWriter writer;
-  const auto prepare = [&](Statement& into, std::string_view sql) {
-    auto statement = database.prepare(sql);
-    if (statement) into = std::move(*statement);
-    return statement.has_value();
-  };
-  // A candidate's row is the same in each of its steps.
-  if (!prepare(writer.candidate_,
-               "INSERT OR IGNORE INTO candidates VALUES "
-               "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)") ||
-      !prepare(writer.step_,
-               "INSERT INTO steps VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)") ||
-      !prepare(writer.measurement_,
-               "INSERT INTO measurements VALUES "
-               "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)")) {
-    return failed(database.error_text());
-  }
+  const auto done = prepare_all(
+      database,
+      {{&writer.candidate_,
+        "INSERT INTO candidates(id, genome_hash, parents, inspirations, "
+        "island, generation, proposer, operation, summary, text) "
+        "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10) "
+        "ON CONFLICT(id) DO NOTHING"},
+       {&writer.known_hash_, "SELECT genome_hash FROM candidates WHERE id=?1"},
+       {&writer.outcome_,
+        "INSERT INTO outcomes(sequence, candidate, purpose, kind, stage, "
+        "fitness, elapsed_s, record) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)"},
+       {&writer.measurement_,
+        "INSERT INTO measurements(sequence, position, record) "
+        "VALUES (?1,?2,?3)"},
+       {&writer.event_,
+        "INSERT INTO events(sequence, position, kind, detail) "
+        "VALUES (?1,?2,?3,?4)"}});
+  if (!done) return error_of(done);
   return writer;
 }
 
 Result<void> StepWriter::write(const Step& step) {
-  const Candidate& candidate = step.candidate;
-  auto done = candidate_.bind(1, candidate.id)
-                  .bind(2, candidate.genome_hash)
-                  .bind(3, candidate.text)
-                  .bind(4, ids_text(candidate.parents))
-                  .bind(5, ids_text(candidate.inspirations))
-                  .bind(6, candidate.island)
-                  .bind(7, candidate.generation)
-                  .bind(8, candidate.proposer)
-                  .bind(9, candidate.operation)
-                  .bind(10, candidate.summary)
-                  .run();
-  if (!done) return done;
-  step_.bind(1, step.sequence)
-      .bind(2, candidate.id)
-      .bind(3, to_string(step.purpose))
-      .bind(4, evoke::to_string(step.outcome.kind))
-      .bind(5, evoke::to_string(step.outcome.stage));
-  if (step.outcome.fitness) {
-    step_.bind(6, step.outcome.fitness->value);
-  } else {
-    step_.bind_null(6);
+  auto done = write_candidate(step.candidate);
+  if (done) done = write_outcome(step);
+  if (done) done = write_events(step);
+  return done;
+}
+
+Result<void> StepWriter::write_candidate(const Candidate& candidate) {
+  const std::string parents = dump_json(candidate.parents);
+  const std::string inspirations = dump_json(candidate.inspirations);
+  const auto done = candidate_.bind(1, candidate.id)
+                        .bind(2, candidate.genome_hash)
+                        .bind(3, parents)
+                        .bind(4, inspirations)
+                        .bind(5, candidate.island)
+                        .bind(6, candidate.generation)
+                        .bind(7, candidate.proposer)
+                        .bind(8, candidate.operation)
+                        .bind(9, candidate.summary)
+                        .bind(10, candidate.text)
+                        .run();
+  if (!done || candidate_.rows_changed() > 0) return done;
+  // Judged before: a candidate is the same in each of its steps.
+  const auto known = known_hash_.bind(1, candidate.id).step();
+  if (!known) return error_of(known);
+  const bool same = *known && known_hash_.text(0) == candidate.genome_hash;
+  known_hash_.reset();
+  if (same) return {};
+  return failed("candidate " + std::to_string(candidate.id) +
+                " was recorded with another text");
+}
+
+Result<void> StepWriter::write_outcome(const Step& step) {
+  // The measured shapes are rows of their own.
+  Json record = to_json(step.outcome);
+  Json shapes = Json::array();
+  if (step.outcome.measurements) {
+    std::swap(shapes, record["measurements"]["shapes"]);
+    record["measurements"].erase("shapes");
   }
-  done = step_.bind(7, step.elapsed_s)
-             .bind(8, to_json(step.outcome).dump())
-             .bind(9, effects_json(step.effects).dump())
-             .run();
-  if (!done || !step.outcome.measurements) return done;
-  for (const ShapeMeasurement& shape : step.outcome.measurements->shapes) {
+  outcome_.bind(1, step.sequence)
+      .bind(2, step.candidate.id)
+      .bind(3, to_string(step.purpose))
+      .bind(4, to_string(step.outcome.kind))
+      .bind(5, to_string(step.outcome.stage));
+  if (step.outcome.fitness) {
+    outcome_.bind(6, step.outcome.fitness->value);
+  } else {
+    outcome_.bind_null(6);
+  }
+  const std::string text = dump_json(record);
+  auto done = outcome_.bind(7, step.elapsed_s).bind(8, text).run();
+  int position = 0;
+  for (const Json& shape : shapes) {
+    if (!done) return done;
+    const std::string numbers = dump_json(shape);
     done = measurement_.bind(1, step.sequence)
-               .bind(2, shape.shape)
-               .bind(3, shape.baseline)
-               .bind(4, shape.cache_state == CacheState::cold ? "cold" : "warm")
-               .bind(5, shape.speedup)
-               .bind(6, shape.speedup_low)
-               .bind(7, shape.speedup_high)
-               .bind(8, evoke::to_string(shape.verdict))
-               .bind(9, shape.candidate_us)
-               .bind(10, shape.baseline_us)
-               .bind(11, shape.roof_us)
+               .bind(2, position++)
+               .bind(3, numbers)
                .run();
+  }
+  return done;
+}
+
+Result<void> StepWriter::write_events(const Step& step) {
+  int position = 0;
+  for (const Effect& effect : step.effects) {
+    const std::string detail = dump_json(effect.detail);
+    auto done = event_.bind(1, step.sequence)
+                    .bind(2, position++)
+                    .bind(3, effect.kind)
+                    .bind(4, detail)
+                    .run();
     if (!done) return done;
   }
   return {};
 }
 
-Result<Step> read_step(const Statement& row) {
+Result<StepReader> StepReader::prepare(Database& database,
+                                       std::string_view tail) {
+  StepReader reader;
+  const std::string steps =
+      "SELECT o.sequence, o.purpose, o.elapsed_s, o.record, c.id, "
+      "c.genome_hash, c.text, c.parents, c.inspirations, c.island, "
+      "c.generation, c.proposer, c.operation, c.summary "
+      "FROM outcomes o JOIN candidates c ON c.id = o.candidate " +
+      std::string(tail);
+  const auto done = prepare_all(
+      database, {{&reader.step_, steps},
+                 {&reader.measurements_,
+                  "SELECT record FROM measurements WHERE sequence = ?1 "
+                  "ORDER BY position"},
+                 {&reader.events_,
+                  "SELECT kind, detail FROM events WHERE sequence = ?1 "
+                  "ORDER BY position"}});
+  if (!done) return error_of(done);
+  return reader;
+}
+
+Result<std::optional<Step>> StepReader::next() {
+  const auto row = step_.step();
+  if (!row) return error_of(row);
+  if (!*row) return std::nullopt;
   Step step;
-  step.sequence = row.integer(0);
-  const std::string where = "step " + std::to_string(step.sequence) + ": ";
-  const auto purpose = parse_purpose(row.text(1));
-  if (!purpose) return failed(where + purpose.error().message);
+  step.sequence = step_.integer(0);
+  const auto damaged = [&](const Error& error) {
+    return failed("step " + std::to_string(step.sequence) + ": " +
+                  error.message);
+  };
+  const auto purpose = parse_purpose(step_.text(1));
+  if (!purpose) return damaged(purpose.error());
   step.purpose = *purpose;
-  step.elapsed_s = row.real(2);
-  try {
-    auto outcome = outcome_from_json(Json::parse(row.text(3)));
-    if (!outcome) return failed(where + outcome.error().message);
-    step.outcome = std::move(*outcome);
-    for (Json& effect : Json::parse(row.text(4))) {
-      step.effects.push_back(
-          {effect.at("kind").get<std::string>(), effect.at("detail")});
-    }
-    step.candidate.parents =
-        Json::parse(row.text(8)).get<std::vector<CandidateId>>();
-    step.candidate.inspirations =
-        Json::parse(row.text(9)).get<std::vector<CandidateId>>();
-  } catch (const Json::exception& error) {
-    return failed(where + error.what());
-  }
-  step.candidate.id = row.integer(5);
-  step.candidate.genome_hash = row.text(6);
-  step.candidate.text = row.text(7);
-  step.candidate.island = static_cast<int>(row.integer(10));
-  step.candidate.generation = static_cast<int>(row.integer(11));
-  step.candidate.proposer = row.text(12);
-  step.candidate.operation = row.text(13);
-  step.candidate.summary = row.text(14);
+  step.elapsed_s = step_.real(2);
+  auto record = parse(step_, 3);
+  if (!record) return damaged(record.error());
+  auto done = read_measurements(step.sequence, *record);
+  if (!done) return damaged(done.error());
+  auto outcome = outcome_from_json(*record);
+  if (!outcome) return damaged(outcome.error());
+  step.outcome = std::move(*outcome);
+  done = read_events(step);
+  if (!done) return damaged(done.error());
+
+  Candidate& candidate = step.candidate;
+  candidate.id = step_.integer(4);
+  candidate.genome_hash = step_.text(5);
+  candidate.text = step_.text(6);
+  auto parents = parse_ids(step_, 7);
+  if (!parents) return damaged(parents.error());
+  candidate.parents = std::move(*parents);
+  auto inspirations = parse_ids(step_, 8);
+  if (!inspirations) return damaged(inspirations.error());
+  candidate.inspirations = std::move(*inspirations);
+  candidate.island = static_cast<int>(step_.integer(9));
+  candidate.generation = static_cast<int>(step_.integer(10));
+  candidate.proposer = step_.text(11);
+  candidate.operation = step_.text(12);
+  candidate.summary = step_.text(13);
   return step;
+}
+
+Result<void> StepReader::read_measurements(int64_t sequence, Json& record) {
+  if (!record.is_object() || !record.contains("measurements")) return {};
+  Json shapes = Json::array();
+  measurements_.bind(1, sequence);
+  for (;;) {
+    const auto row = measurements_.step();
+    if (!row) return error_of(row);
+    if (!*row) break;
+    auto shape = parse(measurements_, 0);
+    if (!shape) return error_of(shape);
+    shapes.push_back(std::move(*shape));
+  }
+  if (!record["measurements"].is_object()) return failed("damaged record");
+  record["measurements"]["shapes"] = std::move(shapes);
+  return {};
+}
+
+Result<void> StepReader::read_events(Step& step) {
+  events_.bind(1, step.sequence);
+  for (;;) {
+    const auto row = events_.step();
+    if (!row) return error_of(row);
+    if (!*row) return {};
+    auto detail = parse(events_, 1);
+    if (!detail) return error_of(detail);
+    step.effects.push_back({events_.text(0), std::move(*detail)});
+  }
 }
 
 }  // namespace evoke

@@ -1,31 +1,52 @@
 // Steps as rows of the database and back. Every number survives exactly.
 #pragma once
 
+#include <optional>
+#include <string_view>
+
 #include "evoke/base/error.h"
 #include "evoke/evolution/interfaces/event_sink.h"
 #include "evoke/store/sqlite.h"
 
 namespace evoke {
 
-// The tables, for PRAGMA user_version 1.
-extern const char* const kSchema;
-
 class StepWriter {
  public:
   static Result<StepWriter> prepare(Database& database);
-  // Inside a transaction of the caller's.
+  // Inside a transaction of the caller's. `failed` also for a candidate that
+  // was recorded with another text before.
   Result<void> write(const Step& step);
 
  private:
   StepWriter() = default;
+  Result<void> write_candidate(const Candidate& candidate);
+  Result<void> write_outcome(const Step& step);
+  Result<void> write_events(const Step& step);
+
   Statement candidate_;
-  Statement step_;
+  Statement known_hash_;
+  Statement outcome_;
   Statement measurement_;
+  Statement event_;
 };
 
-// Columns that read_step() expects, for a SELECT over `steps s JOIN
-// candidates c ON c.id = s.candidate`.
-extern const char* const kStepColumns;
-Result<Step> read_step(const Statement& row);
+class StepReader {
+ public:
+  // `tail` follows "FROM outcomes o JOIN candidates c ...": WHERE, ORDER BY.
+  static Result<StepReader> prepare(Database& database, std::string_view tail);
+  // For the parameters of `tail`.
+  Statement& query() { return step_; }
+  // Empty: there are no more.
+  Result<std::optional<Step>> next();
+
+ private:
+  StepReader() = default;
+  Result<void> read_measurements(int64_t sequence, Json& record);
+  Result<void> read_events(Step& step);
+
+  Statement step_;
+  Statement measurements_;
+  Statement events_;
+};
 
 }  // namespace evoke
