@@ -25,7 +25,6 @@ namespace {
 
 using evoke::attention::AttentionShape;
 using evoke::bench::Contestant;
-using evoke::bench::ContestOptions;
 using evoke::bench::Memory;
 
 struct Options {

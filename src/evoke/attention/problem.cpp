@@ -4,6 +4,7 @@
 #include "evoke/attention/gate_cases.h"
 #include "evoke/attention/roofline.h"
 #include "evoke/attention/shape.h"
+#include "evoke/attention/shapes_between.h"
 #include "evoke/attention/timing_copies.h"
 #include "evoke/attention/workload.h"
 
@@ -53,6 +54,11 @@ class AttentionProblem : public Problem {
 
   WorkEstimate work(const Shape& shape) const override {
     return attention::work_of(attention::from_shape(shape));
+  }
+
+  std::vector<Shape> shapes_between(std::span<const Shape> timed, int count,
+                                    uint64_t seed) const override {
+    return attention::shapes_between(timed, count, seed);
   }
 
  private:

@@ -136,6 +136,10 @@ class Problem {
       const Shape& shape, int64_t total_bytes, int max_copies,
       uint64_t seed) const = 0;
   virtual WorkEstimate work(const Shape& shape) const = 0;
+  // Up to `count` sizes between those timed, of each kind among them: they show
+  // whether a kernel is only good where it is looked at.
+  virtual std::vector<Shape> shapes_between(std::span<const Shape> timed,
+                                            int count, uint64_t seed) const = 0;
 };
 
 }  // namespace evoke

@@ -15,8 +15,9 @@ constexpr std::align_val_t kMemoryAlignment{4096};
 // that keeps its tiles in threadgroup memory.
 constexpr std::size_t kScrubbedStackBytes = 32 * 1024;
 // A thread that waits longer than this sleeps. Waking takes some 50 us in a
-// virtual machine, so this is longer than any fair imbalance of a task.
-constexpr int64_t kSpinNs = 2'000'000;
+// virtual machine; spinning much longer than that only takes the core away
+// from whoever is waited for.
+constexpr int64_t kSpinNs = 300'000;
 constexpr int kSpinsPerClock = 64;
 // Parts are taken one at a time until a task has very many of them.
 constexpr uint64_t kPartsPerThread = 64;
@@ -30,13 +31,10 @@ inline void relax() {
 }
 
 // Waits until `value` is no longer `old`.
-void wait_while(const std::atomic<uint32_t>& value, uint32_t old) {
-  for (int i = 0; i < kSpinsPerClock; ++i) {
-    if (value.load(std::memory_order_acquire) != old) return;
-    relax();
-  }
-  const int64_t start_ns = monotonic_ns();
-  while (monotonic_ns() - start_ns < kSpinNs) {
+void wait_while(const std::atomic<uint32_t>& value, uint32_t old,
+                int64_t spin_ns) {
+  const int64_t start_ns = spin_ns > 0 ? monotonic_ns() : 0;
+  while (spin_ns > 0 && monotonic_ns() - start_ns < spin_ns) {
     for (int i = 0; i < kSpinsPerClock; ++i) {
       if (value.load(std::memory_order_acquire) != old) return;
       relax();
@@ -68,6 +66,8 @@ ThreadPool::ThreadPool(const ThreadPoolOptions& options)
   // Fewer threads than cores are left to the system: other pools may want the
   // same ones.
   bound_ = count == cores_.size();
+  // With more threads than cores, who spins keeps others from arriving.
+  spin_ns_ = count <= cores_.size() ? kSpinNs : 0;
   for (std::size_t i = 1; i < count; ++i) {
     threads_.emplace_back([this, i] { work(i); });
   }
@@ -85,6 +85,8 @@ ThreadPool::~ThreadPool() {
 
 void ThreadPool::run(std::span<const PoolTask> tasks,
                      std::size_t memory_bytes) {
+  // Only the end of a task tells that all threads have seen this run.
+  if (tasks.empty()) return;
   tasks_ = tasks;
   used_bytes_ = std::min(memory_bytes, memory_bytes_);
   generation_.fetch_add(1, std::memory_order_release);
@@ -133,7 +135,7 @@ void ThreadPool::wait_for_others() {
     phase_.store(phase + 1, std::memory_order_release);
     phase_.notify_all();
   } else {
-    wait_while(phase_, phase);
+    wait_while(phase_, phase, spin_ns_);
   }
 }
 

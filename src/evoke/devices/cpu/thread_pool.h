@@ -55,6 +55,7 @@ class ThreadPool {
   int num_threads_;
   std::vector<int> cores_;
   bool bound_ = false;              // each thread to a core of its own
+  int64_t spin_ns_ = 0;             // before a waiting thread sleeps
   std::vector<std::byte*> memory_;  // one block per thread
   std::vector<std::thread> threads_;
 

@@ -1,0 +1,316 @@
+#include "evoke/evaluation/judge/arm.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "evoke/base/clock.h"
+
+namespace evoke::judge {
+namespace {
+
+constexpr int64_t kSetupTimeoutMs = 120'000;  // a baseline may generate code
+// Untimed calls go in batches about this long, so that a time limit on a
+// batch is one on its calls.
+constexpr double kBatchUs = 20'000;
+
+}  // namespace
+
+std::vector<int> cold_slots(int num_copies, int repetitions) {
+  std::vector<int> slots;
+  for (int i = 0; i < num_copies * repetitions; ++i) {
+    slots.push_back(i % num_copies);
+  }
+  return slots;
+}
+
+std::vector<int> warm_slots(int count) {
+  return std::vector<int>(static_cast<std::size_t>(count), 0);
+}
+
+Arm::Arm(std::string name, std::shared_ptr<Runner> runner,
+         std::shared_ptr<TimingInputs> inputs, std::vector<int> slots)
+    : name_(std::move(name)),
+      runner_(std::move(runner)),
+      inputs_(std::move(inputs)),
+      slots_(std::move(slots)),
+      workspace_(runner_),
+      calls_(slots_.size(), 0),
+      ensured_(slots_.size(), false),
+      right_(static_cast<std::size_t>(inputs_->num_copies())),
+      estimated_us_(std::numeric_limits<double>::infinity()) {}
+
+// What the runner holds for this arm. One that is gone holds nothing.
+Arm::~Arm() {
+  if (!runner_->usable()) return;
+  std::vector<int> bound;
+  for (const int call : calls_) {
+    if (call != 0) bound.push_back(call);
+  }
+  (void)runner_->call(protocol::Release{bound}, kSetupTimeoutMs);
+  if (inputs_buffer_ != 0) (void)runner_->take_back(inputs_buffer_);
+  if (workspace_.buffer() != 0) (void)runner_->take_back(workspace_.buffer());
+}
+
+RunnerResult<std::unique_ptr<Arm>> Arm::of_kernel(
+    std::string name, LoadedKernel& kernel,
+    std::shared_ptr<TimingInputs> inputs, std::vector<int> slots) {
+  auto plan = kernel.build().plan_for(inputs->shape());
+  if (!plan) return fault(RunnerFault::Kind::refused, plan.error().message);
+  std::unique_ptr<Arm> arm(new Arm(std::move(name), kernel.shared_runner(),
+                                   std::move(inputs), std::move(slots)));
+  arm->kernel_ = &kernel;
+  arm->plan_ = std::move(*plan);
+  arm->scratch_.emplace(*arm->plan_);
+  arm->atomics_ = kernel.build().source().plan().atomics;
+  arm->output_index_ = output_index(kernel.build().signature());
+  auto lent = arm->lend_memory(arm->scratch_->total_bytes());
+  if (!lent) return fault_of(lent);
+  return arm;
+}
+
+RunnerResult<std::unique_ptr<Arm>> Arm::of_baseline(
+    std::shared_ptr<Runner> runner, std::shared_ptr<TimingInputs> inputs,
+    std::vector<int> slots) {
+  const std::string name = runner->greeting().baseline_name;
+  std::unique_ptr<Arm> arm(
+      new Arm(name, std::move(runner), std::move(inputs), std::move(slots)));
+  arm->baseline_ = true;
+  // The one tensor that the copies leave out.
+  const auto offsets = arm->inputs_->offsets_of(0);
+  arm->output_index_ = static_cast<std::size_t>(
+      std::find(offsets.begin(), offsets.end(), -1) - offsets.begin());
+  auto lent = arm->lend_memory(0);
+  if (!lent) return fault_of(lent);
+  return arm;
+}
+
+RunnerResult<void> Arm::lend_memory(int64_t scratch_bytes) {
+  output_bytes_ = inputs_->set().tensors()[output_index_].allocation_bytes;
+  auto buffer = runner_->lend(inputs_->memory(), /*writable=*/false);
+  if (!buffer) return fault_of(buffer);
+  inputs_buffer_ = *buffer;
+  scratch_offset_ = num_slots() * round_up(output_bytes_, kPageBytes);
+  auto reserved = workspace_.reserve(scratch_offset_ + scratch_bytes);
+  if (!reserved) return reserved;
+  if (scratch_) {
+    scratch_->poison(workspace_.at(scratch_offset_, scratch_bytes),
+                     /*first=*/true);
+    return workspace_.push(scratch_offset_, scratch_bytes);
+  }
+  return {};
+}
+
+std::span<std::byte> Arm::output_of(int slot) const {
+  return workspace_.at(slot * round_up(output_bytes_, kPageBytes),
+                       output_bytes_);
+}
+
+void Arm::poison(int slot) {
+  inputs_->set().write(slots_[static_cast<std::size_t>(slot)], output_index_,
+                       output_of(slot));
+}
+
+RunnerResult<void> Arm::push(std::span<const int> slots) {
+  for (const int slot : slots) {
+    auto pushed = workspace_.push(slot * round_up(output_bytes_, kPageBytes),
+                                  output_bytes_);
+    if (!pushed) return pushed;
+  }
+  if (!scratch_) return {};
+  return workspace_.push(scratch_offset_, scratch_->total_bytes());
+}
+
+RunnerResult<void> Arm::pull(std::span<const int> slots) {
+  for (const int slot : slots) {
+    auto pulled = workspace_.pull(slot * round_up(output_bytes_, kPageBytes),
+                                  output_bytes_);
+    if (!pulled) return pulled;
+  }
+  if (!scratch_) return {};
+  return workspace_.pull(scratch_offset_, scratch_->total_bytes());
+}
+
+RunnerResult<void> Arm::bind(std::span<const int> slots) {
+  std::vector<protocol::Placements> placements;
+  std::vector<int> wanted;
+  for (const int slot : slots) {
+    if (calls_[static_cast<std::size_t>(slot)] != 0) continue;
+    protocol::Placements call;
+    const auto offsets =
+        inputs_->offsets_of(slots_[static_cast<std::size_t>(slot)]);
+    for (const int64_t offset : offsets) {
+      call.push_back(offset >= 0
+                         ? protocol::Placement{inputs_buffer_, offset}
+                         : protocol::Placement{
+                               workspace_.buffer(),
+                               slot * round_up(output_bytes_, kPageBytes)});
+    }
+    if (scratch_) {
+      for (const protocol::Placement& placement :
+           scratch_->placements(workspace_.buffer(), scratch_offset_)) {
+        call.push_back(placement);
+      }
+    }
+    placements.push_back(std::move(call));
+    wanted.push_back(slot);
+  }
+  if (wanted.empty()) return {};
+  std::vector<TensorLayout> layouts = inputs_->set().tensors();
+  std::vector<int> calls;
+  if (kernel_) {
+    layouts.insert(layouts.end(), scratch_->layouts().begin(),
+                   scratch_->layouts().end());
+    auto prepared = kernel_->prepare(*plan_, layouts, placements);
+    if (!prepared) return fault_of(prepared);
+    calls = std::move(*prepared);
+  } else {
+    protocol::PrepareBaseline request{inputs_->shape(), layouts, placements};
+    auto prepared = runner_->call(request, kSetupTimeoutMs);
+    if (!prepared) return fault_of(prepared);
+    path_ = prepared->path;
+    calls = std::move(prepared->calls);
+  }
+  if (calls.size() != wanted.size()) {
+    runner_->cancel();
+    return fault(RunnerFault::Kind::garbage,
+                 "the runner prepared another number of calls");
+  }
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    calls_[static_cast<std::size_t>(wanted[i])] = calls[i];
+  }
+  return {};
+}
+
+RunnerResult<void> Arm::run_untimed(std::span<const int> slots,
+                                    int64_t timeout_ms) {
+  for (const int slot : slots) poison(slot);
+  if (scratch_) {
+    scratch_->poison(workspace_.at(scratch_offset_, scratch_->total_bytes()),
+                     /*first=*/false);
+  }
+  auto pushed = push(slots);
+  if (!pushed) return pushed;
+  protocol::Stage stage;
+  stage.collect = baseline_;
+  for (const int slot : slots) {
+    stage.calls.push_back(calls_[static_cast<std::size_t>(slot)]);
+  }
+  auto staged = runner_->call(stage, kSetupTimeoutMs);
+  if (!staged) return fault_of(staged);
+  const int64_t start_ns = monotonic_ns();
+  auto ran = runner_->call(protocol::Go{}, timeout_ms);
+  if (!ran) return fault_of(ran);
+  const double us = static_cast<double>(monotonic_ns() - start_ns) * 1e-3 /
+                    static_cast<double>(slots.size());
+  estimated_us_ = std::min(estimated_us_, us);
+  return pull(slots);
+}
+
+RunnerResult<std::optional<ArmFailure>> Arm::ensure(std::span<const int> slots,
+                                                    int64_t timeout_ms) {
+  auto bound = bind(slots);
+  if (!bound) return fault_of(bound);
+  std::vector<int> missing;
+  for (const int slot : slots) {
+    if (!ensured_[static_cast<std::size_t>(slot)]) missing.push_back(slot);
+  }
+  std::sort(missing.begin(), missing.end());
+  missing.erase(std::unique(missing.begin(), missing.end()), missing.end());
+  for (std::size_t done = 0; done < missing.size();) {
+    // The first call alone: how long one takes is not known yet.
+    const double fit = kBatchUs / std::max(estimated_us_, 1.0);
+    const std::size_t count = std::clamp<std::size_t>(
+        static_cast<std::size_t>(fit), 1, missing.size() - done);
+    const auto batch = std::span<const int>(missing).subspan(done, count);
+    auto ran = run_untimed(batch, timeout_ms);
+    if (!ran) return fault_of(ran);
+    if (scratch_) {
+      if (const auto damage = scratch_->damage(
+              workspace_.at(scratch_offset_, scratch_->total_bytes()))) {
+        return ArmFailure{damage->out_of_bounds, false, damage->message};
+      }
+    }
+    for (const int slot : batch) {
+      if (auto failure = check(slot)) {
+        if (!baseline_) return failure;
+        if (wrong_.empty()) wrong_ = failure->message;
+      }
+      ensured_[static_cast<std::size_t>(slot)] = true;
+    }
+    done += count;
+  }
+  return std::nullopt;
+}
+
+// Against the truth the first time a copy is answered, bitwise from then on.
+std::optional<ArmFailure> Arm::check(int slot) {
+  const int copy = slots_[static_cast<std::size_t>(slot)];
+  std::vector<std::byte>& right = right_[static_cast<std::size_t>(copy)];
+  const std::span<const std::byte> output = output_of(slot);
+  if (!right.empty() && !atomics_) {
+    if (std::memcmp(right.data(), output.data(), right.size()) == 0) {
+      return std::nullopt;
+    }
+    return ArmFailure{false, true,
+                      name_ + " at " + inputs_->shape().name +
+                          " answered the same inputs differently"};
+  }
+  const CheckReport report = inputs_->set().check(copy, output);
+  if (report.verdict == CheckVerdict::right) {
+    right.assign(output.begin(), output.end());
+    return std::nullopt;
+  }
+  return ArmFailure{report.verdict == CheckVerdict::out_of_bounds, false,
+                    report.message};
+}
+
+RunnerResult<void> Arm::stage(std::span<const int> slots) {
+  if (!baseline_) {
+    for (const int slot : slots) poison(slot);
+  }
+  if (scratch_) {
+    scratch_->poison(workspace_.at(scratch_offset_, scratch_->total_bytes()),
+                     /*first=*/false);
+  }
+  auto pushed = push(slots);
+  if (!pushed) return pushed;
+  protocol::Stage stage;
+  for (const int slot : slots) {
+    stage.calls.push_back(calls_[static_cast<std::size_t>(slot)]);
+  }
+  staged_.assign(slots.begin(), slots.end());
+  auto staged = runner_->call(stage, kSetupTimeoutMs);
+  if (!staged) return fault_of(staged);
+  return {};
+}
+
+RunnerResult<int64_t> Arm::go(int64_t timeout_ms) {
+  const int64_t start_ns = monotonic_ns();
+  auto ran = runner_->call(protocol::Go{}, timeout_ms);
+  const int64_t end_ns = monotonic_ns();
+  if (!ran) return fault_of(ran);
+  return end_ns - start_ns;
+}
+
+RunnerResult<std::optional<ArmFailure>> Arm::verify() {
+  if (baseline_) return std::nullopt;
+  auto pulled = pull(staged_);
+  if (!pulled) return fault_of(pulled);
+  if (scratch_) {
+    if (const auto damage = scratch_->damage(
+            workspace_.at(scratch_offset_, scratch_->total_bytes()))) {
+      return ArmFailure{damage->out_of_bounds, true, damage->message};
+    }
+  }
+  for (const int slot : staged_) {
+    if (auto failure = check(slot)) {
+      failure->changed = true;
+      return failure;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace evoke::judge

@@ -1,0 +1,110 @@
+// One side of a race at one shape: an implementation in a runner of its own,
+// bound to the shared copies of the inputs. Belongs to one thread at a time.
+//
+// A *slot* is a call of its own: one copy of the inputs with an output that
+// no other slot writes, so that every output of a timed block can be looked
+// at afterwards.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "evoke/core/launch_plan.h"
+#include "evoke/core/problem.h"
+#include "evoke/evaluation/judge/call_memory.h"
+#include "evoke/evaluation/judge/loaded_kernel.h"
+#include "evoke/evaluation/judge/runner.h"
+#include "evoke/evaluation/judge/timing_inputs.h"
+
+namespace evoke::judge {
+
+// What was wrong with an arm's answers; nothing when all is well.
+struct ArmFailure {
+  bool out_of_bounds = false;
+  bool changed = false;  // right when it was checked, another answer later
+  std::string message;
+};
+
+class Arm {
+ public:
+  // `slots`: the copy that each slot reads.
+  static RunnerResult<std::unique_ptr<Arm>> of_kernel(
+      std::string name, LoadedKernel& kernel,
+      std::shared_ptr<TimingInputs> inputs, std::vector<int> slots);
+  // Outputs of a baseline are checked once and not in timed blocks: it may
+  // leave them in memory of its own.
+  static RunnerResult<std::unique_ptr<Arm>> of_baseline(
+      std::shared_ptr<Runner> runner, std::shared_ptr<TimingInputs> inputs,
+      std::vector<int> slots);
+  ~Arm();
+
+  const std::string& name() const { return name_; }
+  int num_slots() const { return static_cast<int>(slots_.size()); }
+  // A baseline's own way of computing, once something was ensured.
+  const std::string& path() const { return path_; }
+  // What the gate has against a baseline's answers; it is raced all the same.
+  const std::string& wrong() const { return wrong_; }
+
+  // Untimed: binds these slots, runs each once and checks the answers against
+  // the truth. Does nothing for slots that went through it before.
+  RunnerResult<std::optional<ArmFailure>> ensure(std::span<const int> slots,
+                                                 int64_t timeout_ms);
+  // One call, from the untimed runs; infinite before there were any.
+  double estimated_us() const { return estimated_us_; }
+
+  // A timed block: stage() poisons outputs and scratch and says what comes,
+  // go() runs it and gives nanoseconds, verify() compares every output with
+  // the answer that was checked.
+  RunnerResult<void> stage(std::span<const int> slots);
+  RunnerResult<int64_t> go(int64_t timeout_ms);
+  RunnerResult<std::optional<ArmFailure>> verify();
+
+ private:
+  Arm(std::string name, std::shared_ptr<Runner> runner,
+      std::shared_ptr<TimingInputs> inputs, std::vector<int> slots);
+  RunnerResult<void> lend_memory(int64_t scratch_bytes);
+  RunnerResult<void> bind(std::span<const int> slots);
+  std::optional<ArmFailure> check(int slot);
+  std::span<std::byte> output_of(int slot) const;
+  void poison(int slot);
+  RunnerResult<void> push(std::span<const int> slots);
+  RunnerResult<void> pull(std::span<const int> slots);
+  RunnerResult<void> run_untimed(std::span<const int> slots,
+                                 int64_t timeout_ms);
+
+  std::string name_;
+  std::shared_ptr<Runner> runner_;
+  std::shared_ptr<TimingInputs> inputs_;
+  std::vector<int> slots_;
+  // One of these two prepares calls.
+  LoadedKernel* kernel_ = nullptr;
+  std::optional<LaunchPlan> plan_;
+  std::optional<ScratchMemory> scratch_;
+  bool atomics_ = false;
+  bool baseline_ = false;
+
+  std::size_t output_index_ = 0;
+  int64_t output_bytes_ = 0;
+  int inputs_buffer_ = 0;
+  Workspace workspace_;  // outputs of all slots, then scratch
+  int64_t scratch_offset_ = 0;
+  std::vector<int> calls_;                     // per slot; 0: not bound
+  std::vector<bool> ensured_;                  // per slot
+  std::vector<std::vector<std::byte>> right_;  // per copy; empty: unknown
+  std::vector<int> staged_;
+  std::string path_;
+  std::string wrong_;
+  double estimated_us_;
+};
+
+// Slots for cold calls (every copy `repetitions` times) and warm ones (one
+// copy, `count` times).
+std::vector<int> cold_slots(int num_copies, int repetitions);
+std::vector<int> warm_slots(int count);
+
+}  // namespace evoke::judge

@@ -1,0 +1,189 @@
+#include "evoke/evaluation/judge/confirmer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <map>
+#include <utility>
+
+#include "evoke/evaluation/judge/verdict.h"
+
+namespace evoke::judge {
+namespace {
+
+constexpr const char* kRivalName = "previous best";
+constexpr const char* kReferenceName = "reference";
+
+void append(std::vector<ShapeMeasurement>& to,
+            std::vector<ShapeMeasurement> from) {
+  std::move(from.begin(), from.end(), std::back_inserter(to));
+}
+
+// A difference of the weighted mean that is not noise: as if the noise of all
+// shapes pointed the same way.
+double weighted_minimum_effect(const std::vector<ShapeMeasurement>& shapes) {
+  double weights = 0;
+  double effect = 0;
+  for (const ShapeMeasurement& shape : shapes) {
+    weights += shape.weight;
+    effect += shape.weight * shape.minimum_effect;
+  }
+  return weights > 0 ? effect / weights : 0;
+}
+
+}  // namespace
+
+Confirmer::Confirmer(Workbench& bench, RaceTrack& track,
+                     std::string reference_text,
+                     std::vector<Opponent*> baselines, ConfirmerOptions options)
+    : bench_(bench),
+      track_(track),
+      reference_text_(std::move(reference_text)),
+      baselines_(std::move(baselines)),
+      options_(std::move(options)) {}
+
+Outcome Confirmer::confirm(const EvaluationRequest& request) {
+  Judging judging(bench_, request.candidate, track_.shapes());
+  judging.plan();
+  if (!judging.done()) judging.compile(track_.workload(), {GateLevel::full});
+  if (!judging.done()) judging.load();
+  if (!judging.done()) {
+    judging.run_gate(Stage::gate, track_.workload(), GateLevel::full,
+                     options_.gate, CaseSeeds::fresh);
+  }
+  judging.enter(Stage::confirm);
+  std::vector<ShapeMeasurement> shapes;
+  if (!judging.done()) race(judging, request, shapes);
+  if (!judging.done()) race_baselines(judging, shapes);
+  if (!judging.done()) judging.veto_implausible(track_, shapes);
+  if (!judging.done()) {
+    judging.end_measured(OutcomeKind::confirmed, std::move(shapes));
+  } else if (judging.outcome().kind == OutcomeKind::not_confirmed) {
+    Measurements measurements;
+    measurements.shapes = std::move(shapes);
+    judging.outcome().measurements = std::move(measurements);
+  }
+  return judging.finish();
+}
+
+Workload Confirmer::with_secret_lengths(const KernelBuild& build,
+                                        const std::string& rival) const {
+  // Who declares not to take a length is not raced on it.
+  const auto takes = [&](const std::string& text, const Shape& shape) {
+    return bench_.plan(text, kRivalName, {shape}).has_value();
+  };
+  Workload workload = track_.workload();
+  std::map<int, std::vector<Shape>> served;  // by variant
+  for (const WorkloadShape& each : workload.shapes) {
+    const auto plan = build.plan_for(each.shape);
+    if (plan) served[static_cast<int>(plan->variant)].push_back(each.shape);
+  }
+  for (const auto& [variant, shapes] : served) {
+    for (Shape& secret : bench_.problem().shapes_between(
+             shapes, options_.secret_lengths, secret_seed())) {
+      if (!build.plan_for(secret) || !takes(rival, secret) ||
+          !takes(reference_text_, secret)) {
+        continue;
+      }
+      secret.name = "secret " + secret.name;
+      workload.shapes.push_back({std::move(secret), 0.0});
+    }
+  }
+  return workload;
+}
+
+void Confirmer::race(Judging& judging, const EvaluationRequest& request,
+                     std::vector<ShapeMeasurement>& shapes) {
+  const bool first = request.rival_text.empty();
+  const std::string& rival = first ? reference_text_ : request.rival_text;
+  RaceTrackOptions options = track_.options();
+  options.like = &track_;
+  auto fresh = RaceTrack::open(
+      bench_, with_secret_lengths(judging.build(), rival), options);
+  if (!fresh) return judging.end(fresh.error());
+  RaceTrack::Request pairs;
+  pairs.num_pairs = options_.num_pairs;
+  pairs.confidence = options_.confidence;
+
+  // Scores are relative to the reference, so it comes first.
+  shapes =
+      race_kernel(judging, **fresh, kReferenceName, reference_text_, pairs);
+  if (judging.done()) return;
+  if (rival == reference_text_) {
+    if (request.candidate.text != rival) {
+      judge_race(judging, shapes, /*must_win=*/!first);
+    }
+    return;
+  }
+  auto against_rival = race_kernel(judging, **fresh, kRivalName, rival, pairs);
+  if (judging.done()) return;
+  judge_race(judging, against_rival, /*must_win=*/true);
+  append(shapes, std::move(against_rival));
+}
+
+std::vector<ShapeMeasurement> Confirmer::race_kernel(
+    Judging& judging, RaceTrack& track, const std::string& name,
+    const std::string& text, const RaceTrack::Request& request) {
+  auto opponent = track.opponent(name, text);
+  if (!opponent) {
+    judging.end(opponent.error());
+    return {};
+  }
+  auto result = judging.race(track, **opponent, request);
+  return result ? std::move(result->shapes) : std::vector<ShapeMeasurement>{};
+}
+
+// Whether the candidate won, and lost nowhere where nobody looked before.
+void Confirmer::judge_race(Judging& judging,
+                           const std::vector<ShapeMeasurement>& shapes,
+                           bool must_win) {
+  std::vector<const ShapeMeasurement*> timed;
+  for (const ShapeMeasurement& shape : shapes) {
+    if (shape.weight > 0) {
+      timed.push_back(&shape);
+    } else if (shape.verdict == SpeedVerdict::slower) {
+      judging.end(
+          OutcomeKind::not_confirmed,
+          fmt::format("{:.1f} % slower than the {} at {}, a length "
+                      "that is not timed in the search",
+                      100 * (1 - shape.speedup), shape.baseline, shape.shape));
+      return;
+    }
+  }
+  if (!must_win) return;
+  const LogRatioInterval interval =
+      weighted_interval(timed, options_.confidence, secret_seed());
+  const double effect = weighted_minimum_effect(shapes);
+  if (verdict_of(interval, effect) == SpeedVerdict::faster) return;
+  judging.end(OutcomeKind::not_confirmed,
+              fmt::format("{:.3f} x the {} ({:.3f} to {:.3f} at {:.1f} % "
+                          "confidence; {:.3f} is noise here)",
+                          std::exp(interval.median), timed.front()->baseline,
+                          std::exp(interval.low), std::exp(interval.high),
+                          100 * options_.confidence, std::exp(effect)));
+}
+
+// For the record: a baseline that fails says nothing about the candidate.
+void Confirmer::race_baselines(Judging& judging,
+                               std::vector<ShapeMeasurement>& shapes) {
+  RaceTrack::Request request;
+  request.num_pairs = options_.baseline_pairs;
+  request.confidence = options_.baseline_confidence;
+  for (Opponent* baseline : baselines_) {
+    auto result = track_.race(judging.kernel(), *baseline, request);
+    if (result && !result->failure) {
+      append(shapes, std::move(result->shapes));
+    } else if (result) {
+      return judging.end(result->failure->failure);
+    } else if (!judging.kernel().runner().usable() || bench_.stopping()) {
+      return judging.end(result.error());
+    } else {
+      judging.outcome().details["baselines"][baseline->name()] =
+          result.error().message;
+    }
+  }
+}
+
+}  // namespace evoke::judge

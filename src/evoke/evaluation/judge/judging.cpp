@@ -1,0 +1,235 @@
+#include "evoke/evaluation/judge/judging.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "evoke/base/hash.h"
+#include "evoke/evaluation/judge/fault_outcome.h"
+#include "evoke/evaluation/judge/outcome_text.h"
+#include "evoke/evaluation/protocol/plan_json.h"
+
+namespace evoke::judge {
+namespace {
+
+// Everything that one run of one shape depends on.
+std::string object_identity(const KernelBuild& build,
+                            const std::vector<Shape>& shapes) {
+  Json identity = Json::array();
+  for (const Shape& shape : shapes) {
+    auto plan = build.plan_for(shape);
+    if (!plan) continue;
+    const auto unit = build.units().find(unit_of(*plan));
+    if (unit != build.units().end()) {
+      identity.push_back(unit->second->object_hash);
+    }
+    // The object holds the constants already; which variant of the file it
+    // came from does not matter.
+    plan->constants.clear();
+    plan->variant = 0;
+    identity.push_back(protocol::to_json(*plan));
+  }
+  return "objects:" + hash_hex(identity.dump());
+}
+
+Json unit_reports(const KernelBuild& build) {
+  Json reports = Json::array();
+  for (const auto& [unit, compiled] : build.units()) {
+    Json report = compiled->compiled.report;
+    report["variant"] = unit.variant;
+    report["compile_ms"] = compiled->compiled.elapsed_ms;
+    report["cached"] = compiled->was_cached;
+    if (!compiled->compiled.diagnostics.empty()) {
+      report["diagnostics"] = compiled->compiled.diagnostics;
+    }
+    reports.push_back(std::move(report));
+  }
+  return reports;
+}
+
+}  // namespace
+
+Judging::Judging(Workbench& bench, const Candidate& candidate,
+                 std::vector<Shape> shapes)
+    : bench_(bench),
+      candidate_(candidate),
+      shapes_(std::move(shapes)),
+      clock_(outcome_, Stage::plan) {
+  outcome_.candidate = candidate.id;
+}
+
+void Judging::end(OutcomeKind kind, std::string message) {
+  outcome_.kind = kind;
+  outcome_.message = std::move(message);
+  done_ = true;
+}
+
+void Judging::end(const RunnerFault& fault) {
+  end(outcome_of(fault.kind), fault.message);
+}
+
+void Judging::end(const ArmFailure& failure) {
+  end(failure.out_of_bounds ? OutcomeKind::out_of_bounds
+      : failure.changed     ? OutcomeKind::nondeterministic
+                            : OutcomeKind::incorrect,
+      failure.message);
+}
+
+void Judging::plan() {
+  auto build = bench_.plan(candidate_.text,
+                           fmt::format("candidate-{}.{}", candidate_.id,
+                                       to_string(bench_.dialect())),
+                           shapes_);
+  if (!build) {
+    end(OutcomeKind::rejected_plan, build.error().message);
+    return;
+  }
+  build_.emplace(std::move(*build));
+}
+
+void Judging::check_genome(Novelty& novelty) {
+  enter(Stage::novelty);
+  const CandidateId holder =
+      novelty.claim("genome:" + build_->source().hash(), candidate_.id);
+  if (holder != candidate_.id) {
+    end_as_duplicate(holder, "is the same kernel file as");
+  }
+}
+
+void Judging::check_objects(Novelty& novelty) {
+  const CandidateId holder =
+      novelty.claim(object_identity(*build_, shapes_), candidate_.id);
+  if (holder != candidate_.id) {
+    end_as_duplicate(
+        holder,
+        "compiles to the same machine code, launched in the same way, "
+        "as");
+  }
+}
+
+void Judging::end_as_duplicate(CandidateId holder, const std::string& what) {
+  outcome_.duplicate_of = holder;
+  end(OutcomeKind::duplicate, fmt::format("{} candidate {}", what, holder));
+}
+
+void Judging::compile(const Workload& workload,
+                      const std::vector<GateLevel>& levels) {
+  enter(Stage::compile);
+  std::vector<Shape> shapes = shapes_;
+  for (const GateLevel level : levels) {
+    for (GateCase& each :
+         bench_.problem().gate_cases(build_->source(), workload, level)) {
+      shapes.push_back(std::move(each.shape));
+    }
+  }
+  auto refusal = bench_.compile(*build_, shapes);
+  if (!refusal) {
+    // No candidate code has run: whatever happened is the machine's fault.
+    end(OutcomeKind::infrastructure_failed, refusal.error().message);
+    return;
+  }
+  if (*refusal) end((*refusal)->kind, (*refusal)->message);
+}
+
+void Judging::load() {
+  auto runner = bench_.candidate_runner();
+  if (!runner) {
+    end(OutcomeKind::infrastructure_failed, runner.error().message);
+    return;
+  }
+  outcome_.details["confinement"] = (*runner)->greeting().confinement;
+  kernel_.emplace(std::move(*runner), *build_);
+}
+
+void Judging::run_gate(Stage stage, const Workload& workload, GateLevel level,
+                       const GateOptions& options, CaseSeeds seeds) {
+  enter(stage);
+  Gate gate(*kernel_, options, secret_seed());
+  for (const GateCase& each :
+       bench_.problem().gate_cases(build_->source(), workload, level)) {
+    const auto share = bench_.lock().share(bench_.stop());
+    if (!share) {
+      end(OutcomeKind::infrastructure_failed, "cancelled");
+      return;
+    }
+    auto pooled =
+        seeds == CaseSeeds::fresh
+            ? bench_.cases().make_fresh(each)
+            : bench_.cases().get(each, static_cast<uint64_t>(candidate_.id));
+    if (!pooled) {
+      end(OutcomeKind::infrastructure_failed, pooled.error().message);
+      return;
+    }
+    cases_.push_back(gate.check(**pooled));
+    const CaseResult& result = cases_.back();
+    if (result.failure) {
+      end(*result.failure, result.message);
+      return;
+    }
+  }
+}
+
+std::optional<RaceResult> Judging::race(RaceTrack& track, Opponent& opponent,
+                                        const RaceTrack::Request& request) {
+  auto result = track.race(*kernel_, opponent, request);
+  if (!result) {
+    end(result.error());
+    return std::nullopt;
+  }
+  if (result->failure) {
+    end(result->failure->failure);
+    return std::nullopt;
+  }
+  return std::move(*result);
+}
+
+void Judging::veto_implausible(RaceTrack& track,
+                               std::vector<ShapeMeasurement>& shapes) {
+  const auto impossible = [](const ShapeMeasurement& shape) {
+    return shape.candidate_us < kImplausibleShare * shape.roof_us;
+  };
+  bool remeasured = false;
+  for (ShapeMeasurement& shape : shapes) {
+    if (!impossible(shape)) continue;
+    if (!remeasured) {
+      if (auto again = track.remeasure_roofline(); !again) {
+        end(again.error());
+        return;
+      }
+      remeasured = true;
+    }
+    for (const Shape& each : track.shapes()) {
+      if (each.name == shape.shape) {
+        shape.roof_us = track.roof_us(each, shape.cache_state);
+      }
+    }
+    if (!impossible(shape)) continue;
+    end(OutcomeKind::implausible,
+        fmt::format("{}: took {:.2f} us, and this machine needs {:.2f} us to "
+                    "read its inputs and do its arithmetic",
+                    shape.shape, shape.candidate_us, shape.roof_us));
+    Measurements measurements;
+    measurements.shapes = shapes;
+    outcome_.measurements = std::move(measurements);
+    return;
+  }
+}
+
+void Judging::end_measured(OutcomeKind kind,
+                           std::vector<ShapeMeasurement> shapes) {
+  Measurements measurements;
+  measurements.shapes = std::move(shapes);
+  measurements.features = features_of(*build_, shapes_);
+  outcome_.fitness = fitness_of(measurements);
+  end(kind, describe(measurements, *outcome_.fitness));
+  outcome_.measurements = std::move(measurements);
+}
+
+Outcome Judging::finish() {
+  if (!cases_.empty()) outcome_.details["gate"] = to_json(cases_);
+  if (build_) outcome_.details["units"] = unit_reports(*build_);
+  enter(outcome_.stage);
+  return std::move(outcome_);
+}
+
+}  // namespace evoke::judge

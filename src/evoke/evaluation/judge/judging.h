@@ -1,0 +1,78 @@
+// One candidate's way through the stages. Each step may end it with an
+// outcome; after that the other steps must not be taken.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "evoke/core/outcome.h"
+#include "evoke/evaluation/judge/gate.h"
+#include "evoke/evaluation/judge/novelty.h"
+#include "evoke/evaluation/judge/race_track.h"
+#include "evoke/evaluation/judge/stage_clock.h"
+#include "evoke/evaluation/judge/workbench.h"
+
+namespace evoke::judge {
+
+enum class CaseSeeds {
+  pooled,  // the same secret ones for many candidates: made once
+  fresh,   // never used before
+};
+
+class Judging {
+ public:
+  // `shapes`: what the candidate will be timed on. All must outlive it.
+  Judging(Workbench& bench, const Candidate& candidate,
+          std::vector<Shape> shapes);
+
+  void plan();
+  // The candidate that came first with this genome, or this machine code
+  // launched in the same way, ends the judging as `duplicate`.
+  void check_genome(Novelty& novelty);
+  void check_objects(Novelty& novelty);
+  // Everything that the shapes and the gate's cases at these levels need, so
+  // that later stages need no compiler.
+  void compile(const Workload& workload, const std::vector<GateLevel>& levels);
+  // A fresh runner.
+  void load();
+  void run_gate(Stage stage, const Workload& workload, GateLevel level,
+                const GateOptions& options, CaseSeeds seeds);
+  // Empty when it ended.
+  std::optional<RaceResult> race(RaceTrack& track, Opponent& opponent,
+                                 const RaceTrack::Request& request);
+  // Quicker than the machine can be: the roofline gets a second chance, the
+  // number does not.
+  void veto_implausible(RaceTrack& track,
+                        std::vector<ShapeMeasurement>& shapes);
+  // Ends it well: `measured` or `confirmed`, with a fitness.
+  void end_measured(OutcomeKind kind, std::vector<ShapeMeasurement> shapes);
+
+  void end(OutcomeKind kind, std::string message);
+  void end(const RunnerFault& fault);
+  void end(const ArmFailure& failure);
+  bool done() const { return done_; }
+  void enter(Stage stage) { clock_.enter(stage); }
+  const std::vector<Shape>& shapes() const { return shapes_; }
+  const KernelBuild& build() const { return *build_; }
+  LoadedKernel& kernel() { return *kernel_; }
+  Outcome& outcome() { return outcome_; }
+  // Closes the books.
+  Outcome finish();
+
+ private:
+  void end_as_duplicate(CandidateId holder, const std::string& what);
+
+  Workbench& bench_;
+  const Candidate& candidate_;
+  std::vector<Shape> shapes_;
+  Outcome outcome_;
+  StageClock clock_;
+  std::optional<KernelBuild> build_;
+  std::optional<LoadedKernel> kernel_;
+  std::vector<CaseResult> cases_;
+  bool done_ = false;
+};
+
+}  // namespace evoke::judge

@@ -1,0 +1,99 @@
+#include "evoke/evaluation/judge/opponent.h"
+
+#include <numeric>
+#include <utility>
+
+namespace evoke::judge {
+namespace {
+
+using Kind = RunnerFault::Kind;
+
+}  // namespace
+
+Opponent::Opponent(Workbench& bench, Inputs inputs, std::string name,
+                   KernelBuild build, OpponentOptions options)
+    : bench_(bench),
+      inputs_(std::move(inputs)),
+      name_(std::move(name)),
+      build_(std::move(build)),
+      options_(options) {}
+
+Opponent::Opponent(Workbench& bench, Inputs inputs, std::string baseline,
+                   OpponentOptions options)
+    : bench_(bench),
+      inputs_(std::move(inputs)),
+      name_(std::move(baseline)),
+      options_(options) {}
+
+RunnerResult<std::shared_ptr<Opponent::Side>> Opponent::side() {
+  const std::lock_guard lock(mutex_);
+  if (side_ && side_->runner->usable()) return side_;
+  auto started = start();
+  if (started) side_ = *started;
+  return started;
+}
+
+void Opponent::restart() {
+  const std::lock_guard lock(mutex_);
+  side_.reset();
+}
+
+std::string Opponent::version() const {
+  const std::lock_guard lock(mutex_);
+  return side_ && !build_ ? side_->runner->greeting().baseline_version : "";
+}
+
+RunnerResult<std::shared_ptr<Opponent::Side>> Opponent::start() {
+  const auto share = bench_.lock().share(bench_.stop());
+  if (!share) return fault(Kind::cancelled, "cancelled");
+  auto runner =
+      build_ ? bench_.lasting_runner() : bench_.baseline_runner(name_);
+  if (!runner) return fault_of(runner);
+  const auto side = std::make_shared<Side>();
+  side->runner = *runner;
+  if (build_) side->kernel.emplace(std::move(*runner), *build_);
+  for (const auto& inputs : inputs_) {
+    auto added = add_arm(*side, inputs);
+    if (!added) return fault_of(added);
+  }
+  return side;
+}
+
+RunnerResult<void> Opponent::add_arm(
+    Side& side, const std::shared_ptr<TimingInputs>& inputs) {
+  std::vector<int> slots = cold_slots(inputs->num_copies(), 1);
+  auto arm = build_ ? Arm::of_kernel(name_, *side.kernel, inputs, slots)
+                    : Arm::of_baseline(side.runner, inputs, slots);
+  if (!arm) return fault_of(arm);
+  const auto leave_out = [&](std::string why) {
+    side.arms.emplace_back();
+    side.notes.push_back(std::move(why));
+  };
+  std::iota(slots.begin(), slots.end(), 0);
+  // The first call of all may set much up; the second one tells.
+  for (const std::size_t count :
+       {std::size_t{1}, std::min<std::size_t>(2, slots.size()), slots.size()}) {
+    auto failure = (*arm)->ensure(std::span<const int>(slots).first(count),
+                                  options_.call_timeout_ms);
+    if (!failure && !build_ && failure.error().kind == Kind::refused) {
+      leave_out(failure.error().message);
+      return {};
+    }
+    if (!failure) return fault_of(failure);
+    if (*failure) {
+      return fault(Kind::unavailable,
+                   name_ + " cannot be raced against: " + (*failure)->message);
+    }
+    if (!build_ && count > 1 &&
+        (*arm)->estimated_us() > options_.longest_baseline_call_ms * 1e3) {
+      leave_out("one call takes " +
+                std::to_string((*arm)->estimated_us() * 1e-6) + " s");
+      return {};
+    }
+  }
+  side.notes.push_back((*arm)->wrong());
+  side.arms.push_back(std::move(*arm));
+  return {};
+}
+
+}  // namespace evoke::judge

@@ -1,0 +1,153 @@
+#include "evoke/evaluation/judge/race.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+#include "evoke/evaluation/judge/clock_probe.h"
+
+namespace evoke::judge {
+namespace {
+
+// A block of the slower arm lasts at most so many times the asked length.
+constexpr double kLongestBlocks = 20;
+
+}  // namespace
+
+int calls_per_block(double block_ms, double first_us, double second_us,
+                    int num_slots) {
+  const double quicker_us = std::max(std::min(first_us, second_us), 0.1);
+  const double slower_us = std::max({first_us, second_us, 0.1});
+  // Against something very slow a block of the quicker one may be short: the
+  // difference will not be missed.
+  const double most = kLongestBlocks * block_ms * 1000 / slower_us;
+  const double calls = std::min(std::ceil(block_ms * 1000 / quicker_us), most);
+  if (!(calls <= num_slots)) return num_slots;
+  return std::max(static_cast<int>(calls), 1);
+}
+
+Race::Race(std::shared_ptr<TimingInputs> inputs, Arm& baseline, Arm& candidate,
+           RaceOptions options, uint64_t rng_seed)
+    : inputs_(std::move(inputs)),
+      baseline_(baseline),
+      candidate_(candidate),
+      options_(options),
+      rng_(rng_seed) {}
+
+// Cold: the next copies of the rotation, in random order. When a block is
+// longer than the rotation, a copy comes again in another of its slots.
+std::vector<int> Race::next_slots() {
+  const int count = options_.calls_per_block;
+  if (options_.cache_state == CacheState::warm) {
+    std::vector<int> slots(static_cast<std::size_t>(count));
+    std::iota(slots.begin(), slots.end(), 0);
+    return slots;
+  }
+  std::vector<int> slots = inputs_->next_copies(count);
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    slots[i] +=
+        static_cast<int>(i) / inputs_->num_copies() * inputs_->num_copies();
+  }
+  rng_.shuffle(slots);
+  return slots;
+}
+
+Race::Plan Race::plan_pair() {
+  const bool candidate_first = rng_.chance(0.5);
+  Plan plan(4);
+  for (std::size_t i = 0; i < plan.size(); ++i) {
+    const bool outer = i == 0 || i == 3;
+    plan[i].candidate = outer == candidate_first;
+    plan[i].slots = next_slots();
+  }
+  return plan;
+}
+
+RunnerResult<void> Race::ensure(const Plan& plan, int64_t timeout_ms,
+                                std::optional<ArmFailure>& failure) {
+  for (const Block& block : plan) {
+    Arm& arm = block.candidate ? candidate_ : baseline_;
+    auto ensured = arm.ensure(block.slots, timeout_ms);
+    if (!ensured) return fault_of(ensured);
+    if (!*ensured) continue;
+    if (block.candidate) {
+      failure = **ensured;
+      return {};
+    }
+    return fault(RunnerFault::Kind::unavailable,
+                 arm.name() + " is wrong itself: " + (*ensured)->message);
+  }
+  return {};
+}
+
+RunnerResult<void> Race::prepare(int num_pairs, int64_t timeout_ms,
+                                 std::optional<ArmFailure>& failure) {
+  for (int i = 0; i < num_pairs && !failure; ++i) {
+    planned_.push_back(plan_pair());
+    auto ensured = ensure(planned_.back(), timeout_ms, failure);
+    if (!ensured) return ensured;
+  }
+  std::reverse(planned_.begin(), planned_.end());
+  return {};
+}
+
+RunnerResult<void> Race::run_pair(std::optional<ArmFailure>& failure) {
+  if (planned_.empty()) {
+    planned_.push_back(plan_pair());
+    auto ensured = ensure(planned_.back(), options_.timeout_ms, failure);
+    if (!ensured || failure) return ensured;
+  }
+  const Plan plan = std::move(planned_.back());
+  planned_.pop_back();
+  TimedPair pair;
+  double slowest_ns = 0;
+  double quickest_ns = std::numeric_limits<double>::infinity();
+  const auto probe = [&] {
+    const double ns = probe_clock_ns();
+    slowest_ns = std::max(slowest_ns, ns);
+    quickest_ns = std::min(quickest_ns, ns);
+  };
+  const double calls = options_.calls_per_block;
+  for (const Block& block : plan) {
+    Arm& arm = block.candidate ? candidate_ : baseline_;
+    auto staged = arm.stage(block.slots);
+    if (!staged) return staged;
+    probe();
+    auto ns = arm.go(options_.timeout_ms);
+    if (!ns) return fault_of(ns);
+    probe();
+    double& side = block.candidate ? pair.candidate_us : pair.baseline_us;
+    side += static_cast<double>(*ns) * 1e-3 / calls / 2;
+    auto verified = arm.verify();
+    if (!verified) return fault_of(verified);
+    if (*verified) {
+      if (!block.candidate) {
+        return fault(RunnerFault::Kind::unavailable,
+                     arm.name() + " changed: " + (*verified)->message);
+      }
+      failure = **verified;
+      return {};
+    }
+  }
+  if (!(slowest_ns <= quickest_ns * (1 + options_.max_probe_change))) {
+    ++discarded_pairs_;
+    return {};
+  }
+  pairs_.push_back(pair);
+  return {};
+}
+
+ShapeMeasurement Race::measurement() const {
+  ShapeMeasurement shape;
+  shape.shape = inputs_->shape().name;
+  shape.baseline = baseline_.name();
+  shape.cache_state = options_.cache_state;
+  shape.pairs = pairs_;
+  shape.discarded_pairs = discarded_pairs_;
+  shape.calls_per_block = options_.calls_per_block;
+  return shape;
+}
+
+}  // namespace evoke::judge

@@ -1,0 +1,369 @@
+#include "evoke/evaluation/judge/race_track.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <thread>
+#include <utility>
+
+#include "evoke/evaluation/judge/free_memory.h"
+#include "evoke/evaluation/judge/verdict.h"
+
+namespace evoke::judge {
+namespace {
+
+using Kind = RunnerFault::Kind;
+
+// Pairs that every shape gets before stopping early is thought of.
+constexpr int kFirstPairs = 3;
+// Of discarded pairs, at most this many per wanted pair are run again.
+constexpr int kMostTriesPerPair = 3;
+constexpr int64_t kLargestRotation = int64_t{1} << 30;
+// All shapes' copies together take at most this share of the free memory.
+constexpr int64_t kMemoryShare = 4;
+
+}  // namespace
+
+RaceTrack::RaceTrack(Workbench& bench, Workload workload,
+                     RaceTrackOptions options)
+    : bench_(bench),
+      workload_(std::move(workload)),
+      options_(std::move(options)) {}
+
+RunnerResult<std::unique_ptr<RaceTrack>> RaceTrack::open(
+    Workbench& bench, const Workload& workload,
+    const RaceTrackOptions& options) {
+  std::unique_ptr<RaceTrack> track(new RaceTrack(bench, workload, options));
+  auto done = track->choose_rotation();
+  if (done) done = track->make_inputs();
+  if (!done) return fault_of(done);
+  return track;
+}
+
+std::vector<Shape> RaceTrack::shapes() const {
+  std::vector<Shape> shapes;
+  for (const WorkloadShape& each : workload_.shapes) {
+    shapes.push_back(each.shape);
+  }
+  return shapes;
+}
+
+RunnerResult<void> RaceTrack::choose_rotation() {
+  if (options_.like != nullptr) {
+    roofline_ = options_.like->roofline();
+    rotation_bytes_ = options_.like->rotation_bytes_;
+    empty_block_us_ = options_.like->empty_block_us_;
+    return {};
+  }
+  const int64_t declared = 2 * bench_.greeting().cache_bytes;
+  const auto claim = bench_.lock().claim(bench_.stop());
+  if (!claim) return fault(Kind::cancelled, "cancelled");
+  auto roofline = measure_roofline(
+      bench_.pool(),
+      {std::clamp(declared, int64_t{64} << 20, kLargestRotation)});
+  if (!roofline) return fault_of(roofline);
+  roofline_ = *roofline;
+  rotation_bytes_ = options_.rotation_bytes > 0
+                        ? options_.rotation_bytes
+                        : std::min(2 * roofline_.cold_bytes, kLargestRotation);
+  const int64_t room = free_memory_bytes() / kMemoryShare /
+                       static_cast<int64_t>(workload_.shapes.size());
+  if (room > 0) rotation_bytes_ = std::min(rotation_bytes_, room);
+  return {};
+}
+
+RunnerResult<void> RaceTrack::make_inputs() {
+  const auto share = bench_.lock().share(bench_.stop());
+  if (!share) return fault(Kind::cancelled, "cancelled");
+  for (const WorkloadShape& shape : workload_.shapes) {
+    TimingInputs::Options options;
+    options.total_bytes = rotation_bytes_;
+    options.max_copies = options_.max_copies;
+    options.num_threads =
+        std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+    options.seed = secret_seed();
+    auto inputs = TimingInputs::make(bench_.problem(), shape.shape, options);
+    if (!inputs) return own_fault(inputs.error());
+    ShapeTrack track;
+    track.shape = shape;
+    track.inputs = std::move(*inputs);
+    tracks_.push_back(std::move(track));
+  }
+  return {};
+}
+
+RunnerResult<std::unique_ptr<Opponent>> RaceTrack::opponent(
+    const std::string& name, const std::string& text) const {
+  auto build = bench_.plan(text, name, shapes());
+  if (!build) return fault(Kind::unavailable, build.error().message);
+  auto refusal = bench_.compile(*build, shapes());
+  if (!refusal) return fault_of(refusal);
+  if (*refusal) {
+    return fault(Kind::unavailable, name + ": " + (*refusal)->message);
+  }
+  OpponentOptions options;
+  options.call_timeout_ms = options_.call_timeout_ms;
+  return std::make_unique<Opponent>(bench_, inputs(), name, std::move(*build),
+                                    options);
+}
+
+std::unique_ptr<Opponent> RaceTrack::baseline(const std::string& name) const {
+  OpponentOptions options;
+  options.call_timeout_ms = options_.call_timeout_ms;
+  return std::make_unique<Opponent>(bench_, inputs(), name, options);
+}
+
+Opponent::Inputs RaceTrack::inputs() const {
+  Opponent::Inputs all;
+  for (const ShapeTrack& track : tracks_) all.push_back(track.inputs);
+  return all;
+}
+
+RunnerResult<void> RaceTrack::race_same_kernel(Opponent& kernel) {
+  std::vector<std::vector<std::vector<TimedPair>>> races(tracks_.size());
+  for (int i = 0; i < options_.same_kernel_races; ++i) {
+    auto runner = bench_.lasting_runner();
+    if (!runner) return fault_of(runner);
+    LoadedKernel twin(std::move(*runner), *kernel.build());
+    Request request;
+    request.num_pairs = options_.same_kernel_pairs;
+    auto result = race(twin, kernel, request);
+    if (!result) return fault_of(result);
+    if (result->failure) {
+      return fault(Kind::unavailable, kernel.name() + " at " +
+                                          result->failure->shape + ": " +
+                                          result->failure->failure.message);
+    }
+    for (std::size_t s = 0; s < tracks_.size(); ++s) {
+      races[s].push_back(std::move(result->shapes[s].pairs));
+    }
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    for (std::size_t s = 0; s < tracks_.size(); ++s) {
+      tracks_[s].same_kernel = std::move(races[s]);
+    }
+    minimum_effects_.clear();
+  }
+  return measure_empty_block(kernel);
+}
+
+RunnerResult<void> RaceTrack::measure_empty_block(Opponent& kernel) {
+  auto side = kernel.side();
+  if (!side) return fault_of(side);
+  const auto claim = bench_.lock().claim(bench_.stop());
+  if (!claim) return fault(Kind::cancelled, "cancelled");
+  constexpr int kTries = 21;
+  std::vector<int64_t> times;
+  for (int i = 0; i < kTries; ++i) {
+    Arm& arm = *(*side)->arms.front();
+    auto staged = arm.stage({});
+    if (!staged) return staged;
+    auto ns = arm.go(options_.call_timeout_ms);
+    if (!ns) return fault_of(ns);
+    times.push_back(*ns);
+  }
+  std::nth_element(times.begin(), times.begin() + kTries / 2, times.end());
+  empty_block_us_ = static_cast<double>(times[kTries / 2]) * 1e-3;
+  return {};
+}
+
+RunnerResult<RaceResult> RaceTrack::race(LoadedKernel& candidate,
+                                         Opponent& opponent,
+                                         const Request& request) {
+  auto side = opponent.side();
+  if (!side) {
+    const RunnerFault& why = side.error();
+    return fault(
+        why.kind == Kind::cancelled ? Kind::cancelled : Kind::unavailable,
+        why.message);
+  }
+  std::vector<Entry> entries;
+  RaceResult result;
+  {
+    const auto share = bench_.lock().share(bench_.stop());
+    if (!share) return fault(Kind::cancelled, "cancelled");
+    auto failure = prepare(candidate, request, **side, entries);
+    if (!failure) return fault_of(failure);
+    if (*failure) {
+      result.failure = std::move(*failure);
+      return result;
+    }
+  }
+  {
+    const auto claim = bench_.lock().claim(bench_.stop());
+    if (!claim) return fault(Kind::cancelled, "cancelled");
+    auto ran = run(request, entries, result);
+    if (!ran && candidate.runner().usable() &&
+        ran.error().kind != Kind::cancelled) {
+      return fault(Kind::unavailable,
+                   opponent.name() + ": " + ran.error().message);
+    }
+    if (!ran) return fault_of(ran);
+  }
+  if (result.failure) return result;
+  for (const Entry& entry : entries) {
+    result.shapes.push_back(measurement(request, entry));
+  }
+  return result;
+}
+
+RunnerResult<std::optional<RaceFailure>> RaceTrack::prepare(
+    LoadedKernel& candidate, const Request& request, Opponent::Side& side,
+    std::vector<Entry>& entries) {
+  for (std::size_t i = 0; i < tracks_.size(); ++i) {
+    if (!side.arms[i]) continue;
+    std::optional<ArmFailure> failure;
+    auto entry = enter(candidate, i, side, failure);
+    if (!entry) return fault_of(entry);
+    if (!failure) {
+      auto prepared = entry->race->prepare(request.num_pairs,
+                                           options_.call_timeout_ms, failure);
+      if (!prepared) return fault_of(prepared);
+    }
+    if (failure) {
+      return RaceFailure{tracks_[i].shape.shape.name, std::move(*failure)};
+    }
+    entries.push_back(std::move(*entry));
+  }
+  return std::optional<RaceFailure>();
+}
+
+RunnerResult<RaceTrack::Entry> RaceTrack::enter(
+    LoadedKernel& candidate, std::size_t shape, Opponent::Side& side,
+    std::optional<ArmFailure>& failure) {
+  ShapeTrack& track = tracks_[shape];
+  const int num_copies = track.inputs->num_copies();
+  Entry entry;
+  entry.shape = shape;
+  auto arm = Arm::of_kernel("candidate", candidate, track.inputs,
+                            cold_slots(num_copies, 1));
+  if (!arm) return fault_of(arm);
+  entry.arm = std::move(*arm);
+  // A first call, which pays for much that later ones do not, and a few more
+  // tell how long a block has to be.
+  for (const int count : {1, std::min(4, num_copies)}) {
+    auto ensured = entry.arm->ensure(track.inputs->next_copies(count),
+                                     options_.call_timeout_ms);
+    if (!ensured) return fault_of(ensured);
+    failure = std::move(*ensured);
+    if (failure) return entry;
+  }
+  Arm& opponent = *side.arms[shape];
+  RaceOptions options;
+  options.timeout_ms = options_.call_timeout_ms;
+  options.calls_per_block =
+      calls_per_block(options_.block_ms, opponent.estimated_us(),
+                      entry.arm->estimated_us(), num_copies);
+  entry.race = std::make_unique<Race>(track.inputs, opponent, *entry.arm,
+                                      options, secret_seed());
+  return entry;
+}
+
+// Pairs go round all shapes, so that a slow drift meets them alike.
+RunnerResult<void> RaceTrack::run(const Request& request,
+                                  std::vector<Entry>& entries,
+                                  RaceResult& result) {
+  const int most_rounds = request.num_pairs * kMostTriesPerPair;
+  for (int round = 0; round < most_rounds; ++round) {
+    bool all_done = true;
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      Race& race = *entries[i].race;
+      if (static_cast<int>(race.pairs().size()) >= request.num_pairs) continue;
+      all_done = false;
+      std::optional<ArmFailure> failure;
+      auto ran = race.run_pair(failure);
+      if (!ran) return ran;
+      if (failure) {
+        result.failure = RaceFailure{tracks_[entries[i].shape].shape.shape.name,
+                                     std::move(*failure)};
+        return {};
+      }
+    }
+    if (all_done) break;
+    if (round + 1 == kFirstPairs && clearly_below(request, entries)) {
+      result.stopped_early = true;
+      break;
+    }
+  }
+  return {};
+}
+
+// Whether even the best pair of every shape together lies below the limit.
+bool RaceTrack::clearly_below(const Request& request,
+                              const std::vector<Entry>& entries) const {
+  if (!(request.stop_below_fitness > 0)) return false;
+  double weights = 0;
+  double best = 0;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const auto& pairs = entries[i].race->pairs();
+    if (pairs.empty()) return false;
+    double largest = -std::numeric_limits<double>::infinity();
+    for (const TimedPair& pair : pairs) {
+      largest =
+          std::max(largest, std::log(pair.baseline_us / pair.candidate_us));
+    }
+    const double weight = workload_.shapes[entries[i].shape].weight;
+    weights += weight;
+    best += weight * largest;
+  }
+  return weights > 0 && best / weights < std::log(request.stop_below_fitness);
+}
+
+ShapeMeasurement RaceTrack::measurement(const Request& request,
+                                        const Entry& entry) const {
+  const WorkloadShape& shape = workload_.shapes[entry.shape];
+  ShapeMeasurement measured = entry.race->measurement();
+  measured.weight = shape.weight;
+  measured.confidence = request.confidence;
+  measured.roof_us = roof_us(shape.shape, measured.cache_state);
+  measured.minimum_effect = minimum_effect_of(
+      measured.shape, std::max(1, static_cast<int>(measured.pairs.size())));
+  summarize(measured);
+  return measured;
+}
+
+double RaceTrack::minimum_effect_of(const std::string& shape,
+                                    int num_pairs) const {
+  if (options_.like != nullptr) {
+    return options_.like->minimum_effect_of(shape, num_pairs);
+  }
+  const std::lock_guard lock(mutex_);
+  const auto known = minimum_effects_.find({shape, num_pairs});
+  if (known != minimum_effects_.end()) return known->second;
+  double effect = 0;
+  for (const ShapeTrack& track : tracks_) {
+    if (track.same_kernel.empty()) continue;
+    constexpr uint64_t kSeed = 1;
+    const double own = minimum_effect(track.same_kernel, num_pairs, kSeed);
+    if (track.shape.shape.name == shape) {
+      effect = own;
+      break;
+    }
+    effect = std::max(effect, own);
+  }
+  minimum_effects_[{shape, num_pairs}] = effect;
+  return effect;
+}
+
+double RaceTrack::roof_us(const Shape& shape, CacheState state) const {
+  return roofline().roof_us(bench_.problem().work(shape), state);
+}
+
+Roofline RaceTrack::roofline() const {
+  const std::lock_guard lock(mutex_);
+  return roofline_;
+}
+
+RunnerResult<void> RaceTrack::remeasure_roofline() {
+  const auto claim = bench_.lock().claim(bench_.stop());
+  if (!claim) return fault(Kind::cancelled, "cancelled");
+  auto again = measure_roofline(bench_.pool(), {rotation_bytes_});
+  if (!again) return fault_of(again);
+  const std::lock_guard lock(mutex_);
+  roofline_ = better_of(roofline_, *again);
+  return {};
+}
+
+}  // namespace evoke::judge

@@ -1,0 +1,144 @@
+// A workload ready to be raced on: inputs of every shape, and what this
+// machine can tell apart.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "evoke/core/measurements.h"
+#include "evoke/core/problem.h"
+#include "evoke/evaluation/judge/arm.h"
+#include "evoke/evaluation/judge/opponent.h"
+#include "evoke/evaluation/judge/race.h"
+#include "evoke/evaluation/judge/roofline.h"
+#include "evoke/evaluation/judge/timing_inputs.h"
+#include "evoke/evaluation/judge/workbench.h"
+
+namespace evoke::judge {
+
+class RaceTrack;
+
+struct RaceTrackOptions {
+  double block_ms = 1.0;
+  // Per shape; 0: twice the smallest footprint that no cache serves, as
+  // measured here, within a share of the free memory.
+  int64_t rotation_bytes = 0;
+  int max_copies = 512;
+  int64_t call_timeout_ms = 10'000;
+  // Races of a kernel against itself, for the minimum detectable effect:
+  // each in fresh processes.
+  int same_kernel_races = 3;
+  int same_kernel_pairs = 12;
+  // Another track of this machine, whose roofline, rotation and minimum
+  // effects are taken over instead of being measured again.
+  const RaceTrack* like = nullptr;
+};
+
+// The kernel's own fault, or nothing.
+struct RaceFailure {
+  std::string shape;
+  ArmFailure failure;
+};
+
+struct RaceResult {
+  // In the workload's order; without those that the opponent cannot do.
+  std::vector<ShapeMeasurement> shapes;
+  std::optional<RaceFailure> failure;
+  bool stopped_early = false;
+};
+
+class RaceTrack {
+ public:
+  // Makes inputs and measures the roofline. Takes seconds. `bench` must
+  // outlive it.
+  static RunnerResult<std::unique_ptr<RaceTrack>> open(
+      Workbench& bench, const Workload& workload,
+      const RaceTrackOptions& options);
+
+  // Plans and compiles a kernel to race against. `unavailable`: it cannot be
+  // one.
+  RunnerResult<std::unique_ptr<Opponent>> opponent(
+      const std::string& name, const std::string& text) const;
+  std::unique_ptr<Opponent> baseline(const std::string& name) const;
+
+  // Races a kernel against itself in fresh processes: nothing may be called a
+  // difference that shows up here.
+  RunnerResult<void> race_same_kernel(Opponent& kernel);
+
+  struct Request {
+    int num_pairs = 8;
+    double stop_below_fitness = 0;  // 0: never
+    double confidence = 0.95;
+  };
+  // Untimed work first, holding a share of the device; then the exclusive
+  // claim. Thread-safe. Faults of the candidate's runner come back as they
+  // are, those of the opponent's as `unavailable`.
+  RunnerResult<RaceResult> race(LoadedKernel& candidate, Opponent& opponent,
+                                const Request& request);
+
+  // Log ratio that `num_pairs` pairs at this shape can tell; over all shapes
+  // the largest when it is not one of the workload's.
+  double minimum_effect_of(const std::string& shape, int num_pairs) const;
+  double roof_us(const Shape& shape, CacheState state) const;
+  // Measures the roofline again and keeps the better one.
+  RunnerResult<void> remeasure_roofline();
+  Roofline roofline() const;
+  int64_t rotation_bytes() const { return rotation_bytes_; }
+  // Time of an empty block: what of every measured block is not the kernel.
+  double empty_block_us() const { return empty_block_us_; }
+  const Workload& workload() const { return workload_; }
+  std::vector<Shape> shapes() const;
+  const RaceTrackOptions& options() const { return options_; }
+
+ private:
+  struct ShapeTrack {
+    WorkloadShape shape;
+    std::shared_ptr<TimingInputs> inputs;
+    std::vector<std::vector<TimedPair>> same_kernel;  // one list per race
+  };
+  // A candidate at one shape, ready to be timed.
+  struct Entry {
+    std::size_t shape = 0;
+    std::unique_ptr<Arm> arm;
+    std::unique_ptr<Race> race;
+  };
+
+  RaceTrack(Workbench& bench, Workload workload, RaceTrackOptions options);
+  RunnerResult<void> choose_rotation();
+  RunnerResult<void> make_inputs();
+  RunnerResult<void> measure_empty_block(Opponent& kernel);
+  Opponent::Inputs inputs() const;
+  RunnerResult<std::optional<RaceFailure>> prepare(LoadedKernel& candidate,
+                                                   const Request& request,
+                                                   Opponent::Side& side,
+                                                   std::vector<Entry>& entries);
+  RunnerResult<Entry> enter(LoadedKernel& candidate, std::size_t shape,
+                            Opponent::Side& side,
+                            std::optional<ArmFailure>& failure);
+  RunnerResult<void> run(const Request& request, std::vector<Entry>& entries,
+                         RaceResult& result);
+  ShapeMeasurement measurement(const Request& request,
+                               const Entry& entry) const;
+  bool clearly_below(const Request& request,
+                     const std::vector<Entry>& entries) const;
+
+  Workbench& bench_;
+  Workload workload_;
+  RaceTrackOptions options_;
+  int64_t rotation_bytes_ = 0;
+  double empty_block_us_ = 0;
+  std::vector<ShapeTrack> tracks_;
+
+  mutable std::mutex mutex_;  // guards what follows
+  Roofline roofline_;
+  mutable std::map<std::pair<std::string, int>, double> minimum_effects_;
+};
+
+}  // namespace evoke::judge

@@ -1,0 +1,73 @@
+#include "evoke/evaluation/judge/timing_inputs.h"
+
+#include <numeric>
+#include <thread>
+#include <utility>
+
+#include "evoke/base/rng.h"
+
+namespace evoke::judge {
+
+TimingInputs::TimingInputs(std::shared_ptr<const TimingSet> set,
+                           PackedLayout packed, protocol::SharedMemory memory,
+                           uint64_t seed)
+    : set_(std::move(set)),
+      packed_(std::move(packed)),
+      memory_(std::move(memory)),
+      order_(static_cast<std::size_t>(set_->num_copies())) {
+  std::iota(order_.begin(), order_.end(), 0);
+  Rng(seed).fork("order").shuffle(order_);
+}
+
+Result<std::shared_ptr<TimingInputs>> TimingInputs::make(
+    const Problem& problem, const Shape& shape, const Options& options) {
+  auto set = problem.prepare_timing(shape, options.total_bytes,
+                                    options.max_copies, options.seed);
+  const auto& layouts = set->tensors();
+  PackedLayout packed = pack(layouts, problem.signature(), /*outputs=*/false);
+  const int64_t num_copies = set->num_copies();
+  auto memory = protocol::SharedMemory::create(packed.total_bytes * num_copies,
+                                               /*read_only_for_others=*/true);
+  if (!memory) return error_of(memory);
+  std::atomic<int> next{0};
+  const auto write_copies = [&] {
+    for (int copy = next++; copy < num_copies; copy = next++) {
+      for (std::size_t i = 0; i < layouts.size(); ++i) {
+        if (packed.offsets[i] < 0) continue;
+        const int64_t offset = copy * packed.total_bytes + packed.offsets[i];
+        set->write(copy, i,
+                   memory->bytes().subspan(
+                       static_cast<std::size_t>(offset),
+                       static_cast<std::size_t>(layouts[i].allocation_bytes)));
+      }
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int t = 1; t < options.num_threads; ++t) {
+    threads.emplace_back(write_copies);
+  }
+  write_copies();
+  for (std::thread& thread : threads) thread.join();
+  return std::shared_ptr<TimingInputs>(new TimingInputs(
+      std::move(set), std::move(packed), std::move(*memory), options.seed));
+}
+
+std::vector<int64_t> TimingInputs::offsets_of(int copy) const {
+  std::vector<int64_t> offsets = packed_.offsets;
+  for (int64_t& offset : offsets) {
+    if (offset >= 0) offset += copy * packed_.total_bytes;
+  }
+  return offsets;
+}
+
+std::vector<int> TimingInputs::next_copies(int count) {
+  const uint64_t first = next_.fetch_add(static_cast<uint64_t>(count));
+  std::vector<int> copies;
+  for (int i = 0; i < count; ++i) {
+    copies.push_back(
+        order_[(first + static_cast<uint64_t>(i)) % order_.size()]);
+  }
+  return copies;
+}
+
+}  // namespace evoke::judge

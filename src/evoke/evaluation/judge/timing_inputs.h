@@ -1,0 +1,53 @@
+// The copies of one timed shape's inputs, in memory that every arm of every
+// race shares: the same pages for candidate, reference and baselines.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "evoke/base/error.h"
+#include "evoke/core/problem.h"
+#include "evoke/evaluation/judge/call_memory.h"
+#include "evoke/evaluation/protocol/messages.h"
+#include "evoke/evaluation/protocol/shared_memory.h"
+
+namespace evoke::judge {
+
+class TimingInputs {
+ public:
+  struct Options {
+    int64_t total_bytes = int64_t{256} << 20;
+    int max_copies = 1024;
+    int num_threads = 1;  // that write them
+    uint64_t seed = 0;
+  };
+  static Result<std::shared_ptr<TimingInputs>> make(const Problem& problem,
+                                                    const Shape& shape,
+                                                    const Options& options);
+
+  const TimingSet& set() const { return *set_; }
+  const Shape& shape() const { return set_->shape(); }
+  int num_copies() const { return set_->num_copies(); }
+  const protocol::SharedMemory& memory() const { return memory_; }
+  // Of the copy's input tensors in the buffer; outputs are left at -1.
+  std::vector<int64_t> offsets_of(int copy) const;
+
+  // The next `count` places of a rotation over all copies that goes on
+  // through all races: a place comes back only after all others. The copies
+  // stand in an order of their own, secret and random.
+  std::vector<int> next_copies(int count);
+
+ private:
+  TimingInputs(std::shared_ptr<const TimingSet> set, PackedLayout packed,
+               protocol::SharedMemory memory, uint64_t seed);
+
+  std::shared_ptr<const TimingSet> set_;
+  PackedLayout packed_;  // of one copy
+  protocol::SharedMemory memory_;
+  std::vector<int> order_;
+  std::atomic<uint64_t> next_{0};
+};
+
+}  // namespace evoke::judge

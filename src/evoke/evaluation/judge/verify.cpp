@@ -1,0 +1,83 @@
+#include "evoke/evaluation/judge/verify.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "evoke/evaluation/judge/loaded_kernel.h"
+
+namespace evoke::judge {
+namespace {
+
+// A kernel in a runner, and the gate that knows what it did there.
+struct Examinee {
+  LoadedKernel kernel;
+  Gate gate;
+  Examinee(std::shared_ptr<Runner> runner, const KernelBuild& build,
+           const GateOptions& options)
+      : kernel(std::move(runner), build),
+        gate(kernel, options, secret_seed()) {}
+};
+
+}  // namespace
+
+bool VerifyReport::right() const {
+  return !refusal && !cases.empty() &&
+         std::none_of(cases.begin(), cases.end(), [](const CaseResult& each) {
+           return each.failure.has_value();
+         });
+}
+
+RunnerResult<VerifyReport> verify(Workbench& bench, const std::string& text,
+                                  const std::string& path,
+                                  const Workload& workload,
+                                  const VerifyOptions& options) {
+  VerifyReport report;
+  auto build = bench.plan(text, path, {});
+  if (!build) {
+    report.refusal = {OutcomeKind::rejected_plan, build.error().message};
+    return report;
+  }
+  Workload taken = workload;
+  std::erase_if(taken.shapes, [&](const WorkloadShape& each) {
+    const auto plan = build->plan_for(each.shape);
+    if (plan || plan.error().kind != ErrorKind::absent) return false;
+    report.shapes_left_out.push_back(each.shape.name);
+    return true;
+  });
+  const auto cases =
+      bench.problem().gate_cases(build->source(), taken, options.level);
+  std::vector<Shape> shapes;
+  for (const GateCase& each : cases) shapes.push_back(each.shape);
+  auto refusal = bench.compile(*build, shapes);
+  if (!refusal) return fault_of(refusal);
+  if (*refusal) {
+    report.refusal = std::move(*refusal);
+    return report;
+  }
+  std::unique_ptr<Examinee> examinee;
+  for (const GateCase& each : cases) {
+    if (options.stop && options.stop()) break;
+    const auto share = bench.lock().share(bench.stop());
+    if (!share) return fault(RunnerFault::Kind::cancelled, "cancelled");
+    if (!examinee || !examinee->kernel.runner().usable()) {
+      auto runner = bench.candidate_runner();
+      if (!runner) return fault_of(runner);
+      examinee =
+          std::make_unique<Examinee>(std::move(*runner), *build, options.gate);
+    }
+    auto fresh = bench.cases().make_fresh(each);
+    if (!fresh) return own_fault(fresh.error());
+    report.cases.push_back(examinee->gate.check(**fresh));
+    // Whatever a failed case left bound or loaded goes with its runner.
+    if (report.cases.back().failure) examinee.reset();
+    if (options.progress) {
+      options.progress(report.cases.back(),
+                       static_cast<int>(report.cases.size()),
+                       static_cast<int>(cases.size()));
+    }
+  }
+  return report;
+}
+
+}  // namespace evoke::judge

@@ -1,0 +1,171 @@
+#include "evoke/evaluation/judge/workbench.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <set>
+#include <system_error>
+#include <utility>
+
+namespace evoke::judge {
+namespace {
+
+namespace fs = std::filesystem;
+
+Result<std::string> make_private_folder() {
+  std::error_code error;
+  std::string name =
+      (fs::temp_directory_path(error) / "evoke-compile-XXXXXX").string();
+  if (error || ::mkdtemp(name.data()) == nullptr) {
+    return failed("cannot make a folder for the compiler in " + name + ": " +
+                  std::strerror(errno));
+  }
+  return name;
+}
+
+Result<Dialect> dialect_of_device(const std::string& device) {
+  for (const Dialect each : {Dialect::cpu, Dialect::cuda, Dialect::metal}) {
+    if (to_string(each) == device) return each;
+  }
+  return absent("no device is called '" + device +
+                "'; there are cpu, cuda and metal");
+}
+
+}  // namespace
+
+Workbench::Workbench(const Problem& problem, WorkbenchOptions options)
+    : problem_(problem), options_(std::move(options)) {}
+
+Workbench::~Workbench() {
+  cancel();
+  compiler_.reset();
+  pool_.reset();
+  std::error_code ignored;
+  if (!private_folder_.empty()) fs::remove_all(private_folder_, ignored);
+}
+
+Result<std::unique_ptr<Workbench>> Workbench::open(
+    const Problem& problem, const WorkbenchOptions& options) {
+  std::unique_ptr<Workbench> bench(new Workbench(problem, options));
+  auto dialect = dialect_of_device(options.device);
+  if (!dialect) return error_of(dialect);
+  bench->dialect_ = *dialect;
+  auto lock = DeviceLock::open(
+      options.lock_folder.empty() ? runtime_folder() : options.lock_folder,
+      options.device);
+  if (!lock) return error_of(lock);
+  bench->lock_.emplace(std::move(*lock));
+  if (options.use_compile_cache) {
+    auto cache = CompileCache::open(options.compile_cache);
+    if (!cache) return error_of(cache);
+    bench->cache_.emplace(std::move(*cache));
+  }
+  auto folder = make_private_folder();
+  if (!folder) return error_of(folder);
+  bench->private_folder_ = *folder;
+
+  RunnerPoolOptions pool;
+  pool.program = options.runner_path;
+  pool.limits = options.runner_limits;
+  pool.shared_memory = options.shared_memory;
+  pool.device_lock = &*bench->lock_;
+  bench->pool_ = std::make_unique<RunnerPool>(pool);
+  UnitCompilerOptions compiler;
+  compiler.spec.role = protocol::Role::compile;
+  compiler.spec.device = options.device;
+  compiler.spec.num_threads = options.device_threads;
+  compiler.spec.private_folder = bench->private_folder_;
+  compiler.spec.cpu_seconds = 120;
+  bench->compiler_ = std::make_unique<UnitCompiler>(
+      *bench->pool_, *bench->lock_, bench->compile_cache(), compiler);
+  bench->cases_ = std::make_unique<CasePool>(problem, options.cases);
+
+  auto greeting = bench->compiler_->greeting();
+  if (!greeting) return failed(greeting.error().message);
+  bench->greeting_ = std::move(*greeting);
+  if (options.spare_runners > 0) {
+    bench->pool_->keep_spares(
+        bench->execute_spec(options.candidate_cpu_seconds),
+        options.spare_runners);
+  }
+  return bench;
+}
+
+RunnerSpec Workbench::execute_spec(int64_t cpu_seconds) const {
+  RunnerSpec spec;
+  spec.role = protocol::Role::execute;
+  spec.device = options_.device;
+  spec.num_threads = options_.device_threads;
+  spec.cpu_seconds = cpu_seconds;
+  return spec;
+}
+
+RunnerResult<std::shared_ptr<Runner>> Workbench::candidate_runner() {
+  return pool_->take(execute_spec(options_.candidate_cpu_seconds));
+}
+
+RunnerResult<std::shared_ptr<Runner>> Workbench::lasting_runner() {
+  return pool_->take(execute_spec(0));
+}
+
+RunnerResult<std::shared_ptr<Runner>> Workbench::baseline_runner(
+    const std::string& name) {
+  RunnerSpec spec = execute_spec(0);
+  spec.role = protocol::Role::baseline;
+  spec.baseline = name;
+  return pool_->take(spec);
+}
+
+Result<KernelBuild> Workbench::plan(const std::string& text,
+                                    const std::string& path,
+                                    const std::vector<Shape>& shapes) const {
+  return KernelBuild::plan(text, dialect_, path, problem_.signature(), limits(),
+                           shapes);
+}
+
+RunnerResult<std::optional<Workbench::Refusal>> Workbench::compile(
+    KernelBuild& build, const std::vector<Shape>& shapes) {
+  using Status = protocol::Compiled::Status;
+  std::set<CompileUnit> units;
+  for (const Shape& shape : shapes) {
+    auto plan = build.plan_for(shape);
+    if (!plan) {
+      return Refusal{OutcomeKind::rejected_plan,
+                     shape.name + ": " + plan.error().message};
+    }
+    units.insert(unit_of(*plan));
+  }
+  for (const CompileUnit& unit : units) {
+    auto compiled = build.unit(*compiler_, unit, stop());
+    if (!compiled) return fault_of(compiled);
+    const protocol::Compiled& answer = (*compiled)->compiled;
+    switch (answer.status) {
+      case Status::ok:
+        break;
+      case Status::rejected:
+        return Refusal{OutcomeKind::rejected_plan, answer.diagnostics};
+      case Status::failed:
+        return Refusal{OutcomeKind::compile_failed, answer.diagnostics};
+      case Status::timed_out:
+        return Refusal{OutcomeKind::timed_out,
+                       "compiling took too long: " + answer.diagnostics};
+      case Status::unavailable:
+        return fault(RunnerFault::Kind::unavailable, answer.diagnostics);
+    }
+  }
+  return std::optional<Refusal>();
+}
+
+void Workbench::cancel() {
+  stopping_ = true;
+  if (pool_) pool_->cancel();
+}
+
+void Workbench::resume() {
+  pool_->resume();
+  stopping_ = false;
+}
+
+}  // namespace evoke::judge
