@@ -55,6 +55,10 @@ class Watcher {
   void after(const Evolution& evolution, const Step& step) {
     ASSERT_EQ(step.sequence, ++sequence_) << "a gap in the sequence";
     check_judged_once(step);
+    const auto first = candidates_.emplace(step.candidate.id,
+                                           simulation::to_json(step.candidate));
+    ASSERT_EQ(first.first->second, simulation::to_json(step.candidate))
+        << "another candidate under a known number";
     check_replacements(evolution, step);
     check_migration(step);
     check_best(evolution, step);
@@ -208,6 +212,7 @@ class Watcher {
   int64_t sequence_ = 0;
   CandidateId best_ = 0;
   std::set<CandidateId> ids_;
+  std::map<CandidateId, Json> candidates_;
   std::set<std::string> genomes_;
   std::set<CandidateId> failed_;
   std::map<CandidateId, std::set<int>> been_;

@@ -152,6 +152,42 @@ TEST(Replay, GoesOnUnderALargerBudget) {
   EXPECT_EQ(second.evolution.status().judged, 120);
 }
 
+// Ctrl-C is no part of the search: what it made the run ask for differs from
+// what the replay asks for, what became of the outcomes does not.
+TEST(Replay, GoesOnAfterARequestedStop) {
+  const auto config = simulation::small_config(7, 4);
+  SimulatedRun first(config, simulation::founders(), Landscape{});
+  first.run(120);
+  first.evolution.request_stop();
+  first.run();
+  ASSERT_TRUE(first.evolution.status().finished);
+  ASSERT_EQ(first.steps.back().effects.back().detail,
+            Json({{"reason", "requested"}}));
+  Evolution evolution(config, simulation::founders());
+  for (const Step& step : first.steps) {
+    ASSERT_TRUE(evolution.replay(step).has_value());
+  }
+  EXPECT_EQ(evolution.diverged_at(), 0);
+  EXPECT_EQ(evolution.state().fingerprint(),
+            first.evolution.state().fingerprint());
+  SimulatedRun second(evolution, Landscape{});
+  second.run(200);
+  EXPECT_GE(second.steps.size(), 200u);
+}
+
+TEST(Replay, SaysWhenTheRecordIsAnotherSearch) {
+  SimulatedRun run(simulation::small_config(7, 4), simulation::founders(),
+                   Landscape{});
+  run.run(60);
+  auto other = simulation::small_config(7, 4);
+  other.population.islands.migration_interval = 9;
+  Evolution evolution(other, simulation::founders());
+  for (const Step& step : run.steps) {
+    ASSERT_TRUE(evolution.replay(step).has_value());
+  }
+  EXPECT_GT(evolution.diverged_at(), 0);
+}
+
 TEST(Replay, RefusesGapsAndOtherSeeds) {
   SimulatedRun run(simulation::small_config(6, 2), simulation::founders(),
                    Landscape{});

@@ -26,8 +26,28 @@ void check(const PopulationConfig& config) {
   }
 }
 
+Candidate lineage_of(const Candidate& candidate) {
+  return {.id = candidate.id,
+          .text = {},
+          .genome_hash = {},
+          .parents = candidate.parents,
+          .inspirations = candidate.inspirations,
+          .island = candidate.island,
+          .generation = candidate.generation,
+          .proposer = candidate.proposer,
+          .operation = candidate.operation,
+          .summary = candidate.summary};
+}
+
+// Without raw pairs: the record keeps them, and nobody in the search asks.
 Body make_body(const Candidate& candidate, const Outcome& outcome) {
-  return std::make_shared<const Exemplar>(Exemplar{candidate, outcome});
+  auto body = std::make_shared<Exemplar>(Exemplar{candidate, outcome});
+  if (auto& measurements = body->outcome.measurements) {
+    for (ShapeMeasurement& shape : measurements->shapes) {
+      std::vector<TimedPair>().swap(shape.pairs);
+    }
+  }
+  return body;
 }
 
 }  // namespace
@@ -148,6 +168,7 @@ bool Population::add(const Candidate& candidate, const Outcome& outcome,
   const Body body = make_body(candidate, outcome);
   Entry& added = entry(candidate.id);
   added.score = score;
+  added.lineage = lineage_of(candidate);
   added.cell = cell_of(outcome);
   const CellIndex cell = added.cell;
   const bool founder = candidate.generation == 0;
@@ -168,10 +189,9 @@ void Population::reuse(CandidateId owner, const Candidate& again,
   Body body = body_of(owner);
   if (!body) {
     if (!same_genome) return;  // nobody has its text any more
-    Candidate candidate = again;
-    candidate.id = owner;
-    candidate.generation = known->generation;
-    candidate.parents.assign(1, known->parent);
+    Candidate candidate = known->lineage;
+    candidate.text = again.text;
+    candidate.genome_hash = again.genome_hash;
     Outcome outcome;
     outcome.candidate = owner;
     outcome.kind = OutcomeKind::measured;
@@ -299,9 +319,8 @@ void Population::add_to(Fingerprint& fingerprint) const {
       fingerprint.add(entry.score->minimum_effect);
       fingerprint.add(entry.score->measurements);
     }
-    fingerprint.add(entry.parent);
     fingerprint.add(entry.cell);
-    fingerprint.add(entry.generation);
+    fingerprint.add(entry.lineage.generation);
     fingerprint.add(entry.seats);
     fingerprint.add(entry.visited);
     fingerprint.add(entry.retries);

@@ -34,9 +34,8 @@ struct PopulationConfig {
 // The numbers kept of every candidate, for as long as the search runs.
 struct Entry {
   std::optional<Score> score;  // absent: not judged, failed or disqualified
-  CandidateId parent = 0;
+  Candidate lineage;           // with the score; without text and hash
   CellIndex cell = 0;
-  int generation = 0;
   int seats = 0;         // cells it holds, over all islands
   uint64_t visited = 0;  // bit i: it has been offered to island i
   int retries = 0;       // evaluations that failed through no fault of its own
@@ -60,7 +59,8 @@ class Population {
   bool add(const Candidate& candidate, const Outcome& outcome,
            const Score& score, std::vector<Effect>& effects);
   // A genome that was judged before, made again for `island`: its known
-  // score competes there, too. `again` lends its text if nobody kept it.
+  // score competes there, too. `again` lends its text if nobody kept it; the
+  // rest of the candidate stays what it was.
   void reuse(CandidateId owner, const Candidate& again, bool same_genome,
              std::vector<Effect>& effects);
   // A candidate has another score now: its cells are decided again.

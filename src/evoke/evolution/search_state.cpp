@@ -78,9 +78,6 @@ void SearchState::apply_score(Step& step) {
   const Candidate& candidate = step.candidate;
   const Outcome& outcome = step.outcome;
   const bool founder = candidate.generation == 0;
-  Entry& entry = population_.entry(candidate.id);
-  entry.generation = candidate.generation;
-  entry.parent = candidate.parents.empty() ? 0 : candidate.parents.front();
   const CandidateId owner =
       outcome.kind == OutcomeKind::duplicate ? outcome.duplicate_of : 0;
   if (owner == 0 && !candidate.text.empty()) {
@@ -118,8 +115,10 @@ void SearchState::count_proposal(Step& step, bool took_cell) {
   barren_ = nothing_new ? barren_ + 1 : 0;
 
   const Entry& entry = population_.entry(candidate.id);
+  const CandidateId parent_id =
+      candidate.parents.empty() ? 0 : candidate.parents.front();
   double reward = took_cell ? kCellReward : 0;
-  const Entry* parent = population_.find(entry.parent);
+  const Entry* parent = population_.find(parent_id);
   if (entry.score && parent && parent->score &&
       beyond_noise(*entry.score, *parent->score, population_.noise().floor)) {
     reward += std::min(entry.score->log_value - parent->score->log_value, 1.0);
@@ -132,7 +131,7 @@ void SearchState::count_proposal(Step& step, bool took_cell) {
       bandit_.update(requested->get<std::string>(), 0, 0);
     }
   }
-  population_.reward_curiosity(candidate.island, entry.parent, took_cell);
+  population_.reward_curiosity(candidate.island, parent_id, took_cell);
   const int interval = config_.population.islands.migration_interval;
   if (interval > 0 && judged_ % interval == 0)
     population_.migrate(step.effects);
