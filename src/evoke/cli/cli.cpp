@@ -47,11 +47,15 @@ int run(int argc, char** argv) {
   std::string log_level;
   app.add_option("--log-level", log_level,
                  "trace, debug, info, warn, error or off");
+  add_evolve(app, context, chosen);
+  add_verify(app, context, chosen);
+  add_bench(app, context, chosen);
   add_selftest(app, context, chosen);
   add_status(app, context, chosen);
   add_inspect(app, context, chosen);
   add_report(app, context, chosen);
   add_export(app, context, chosen);
+  add_doctor(app, context, chosen);
   try {
     app.parse(argc, argv);
     if (!log_level.empty()) set_log_level(log_level);

@@ -209,7 +209,7 @@ std::string RunReport::headline() const {
   if (best->outcome.measurements) {
     for (const auto& shape : best->outcome.measurements->shapes) {
       const bool counts =
-          shape.cache_state == CacheState::cold &&
+          shape.cache_state == CacheState::cold && shape.weight > 0 &&
           shape.baseline == best->outcome.measurements->shapes[0].baseline;
       shapes += counts;
       faster += counts && shape.verdict == SpeedVerdict::faster;

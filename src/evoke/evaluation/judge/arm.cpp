@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "evoke/base/clock.h"
@@ -14,19 +15,16 @@ constexpr int64_t kSetupTimeoutMs = 120'000;  // a baseline may generate code
 // Untimed calls go in batches about this long, so that a time limit on a
 // batch is one on its calls.
 constexpr double kBatchUs = 20'000;
+// Calls of a warm block, at most: each has an output of its own.
+constexpr std::size_t kWarmSlots = 64;
 
 }  // namespace
 
-std::vector<int> cold_slots(int num_copies, int repetitions) {
-  std::vector<int> slots;
-  for (int i = 0; i < num_copies * repetitions; ++i) {
-    slots.push_back(i % num_copies);
-  }
+std::vector<int> slots_for(CacheState state, int num_copies) {
+  if (state == CacheState::warm) return std::vector<int>(kWarmSlots, 0);
+  std::vector<int> slots(static_cast<std::size_t>(num_copies));
+  std::iota(slots.begin(), slots.end(), 0);
   return slots;
-}
-
-std::vector<int> warm_slots(int count) {
-  return std::vector<int>(static_cast<std::size_t>(count), 0);
 }
 
 Arm::Arm(std::string name, std::shared_ptr<Runner> runner,

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "evoke/core/launch_plan.h"
+#include "evoke/core/measurements.h"
 #include "evoke/core/problem.h"
 #include "evoke/evaluation/judge/call_memory.h"
 #include "evoke/evaluation/judge/loaded_kernel.h"
@@ -102,9 +103,7 @@ class Arm {
   double estimated_us_;
 };
 
-// Slots for cold calls (every copy `repetitions` times) and warm ones (one
-// copy, `count` times).
-std::vector<int> cold_slots(int num_copies, int repetitions);
-std::vector<int> warm_slots(int count);
+// Cold: every copy once. Warm: one copy again and again.
+std::vector<int> slots_for(CacheState state, int num_copies);
 
 }  // namespace evoke::judge

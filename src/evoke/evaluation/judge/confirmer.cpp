@@ -14,7 +14,6 @@ namespace evoke::judge {
 namespace {
 
 constexpr const char* kRivalName = "previous best";
-constexpr const char* kReferenceName = "reference";
 
 void append(std::vector<ShapeMeasurement>& to,
             std::vector<ShapeMeasurement> from) {
@@ -35,12 +34,11 @@ double weighted_minimum_effect(const std::vector<ShapeMeasurement>& shapes) {
 
 }  // namespace
 
-Confirmer::Confirmer(Workbench& bench, RaceTrack& track,
-                     std::string reference_text,
+Confirmer::Confirmer(Workbench& bench, RaceTrack& track, Reference reference,
                      std::vector<Opponent*> baselines, ConfirmerOptions options)
     : bench_(bench),
       track_(track),
-      reference_text_(std::move(reference_text)),
+      reference_(std::move(reference)),
       baselines_(std::move(baselines)),
       options_(std::move(options)) {}
 
@@ -84,7 +82,7 @@ Workload Confirmer::with_secret_lengths(const KernelBuild& build,
     for (Shape& secret : bench_.problem().shapes_between(
              shapes, options_.secret_lengths, secret_seed())) {
       if (!build.plan_for(secret) || !takes(rival, secret) ||
-          !takes(reference_text_, secret)) {
+          !takes(reference_.text, secret)) {
         continue;
       }
       secret.name = "secret " + secret.name;
@@ -97,7 +95,7 @@ Workload Confirmer::with_secret_lengths(const KernelBuild& build,
 void Confirmer::race(Judging& judging, const EvaluationRequest& request,
                      std::vector<ShapeMeasurement>& shapes) {
   const bool first = request.rival_text.empty();
-  const std::string& rival = first ? reference_text_ : request.rival_text;
+  const std::string& rival = first ? reference_.text : request.rival_text;
   RaceTrackOptions options = track_.options();
   options.like = &track_;
   auto fresh = RaceTrack::open(
@@ -108,25 +106,26 @@ void Confirmer::race(Judging& judging, const EvaluationRequest& request,
   pairs.confidence = options_.confidence;
 
   // Scores are relative to the reference, so it comes first.
-  shapes =
-      race_kernel(judging, **fresh, kReferenceName, reference_text_, pairs);
+  shapes = race_kernel(judging, **fresh, reference_, pairs, CacheState::cold);
   if (judging.done()) return;
-  if (rival == reference_text_) {
-    if (request.candidate.text != rival) {
-      judge_race(judging, shapes, /*must_win=*/!first);
-    }
-    return;
+  if (rival != reference_.text) {
+    auto against_rival = race_kernel(judging, **fresh, {kRivalName, rival},
+                                     pairs, CacheState::cold);
+    if (!judging.done()) judge_race(judging, against_rival, /*must_win=*/true);
+    append(shapes, std::move(against_rival));
+  } else if (request.candidate.text != rival) {
+    judge_race(judging, shapes, /*must_win=*/!first);
   }
-  auto against_rival = race_kernel(judging, **fresh, kRivalName, rival, pairs);
   if (judging.done()) return;
-  judge_race(judging, against_rival, /*must_win=*/true);
-  append(shapes, std::move(against_rival));
+  pairs.num_pairs = options_.warm_pairs;
+  append(shapes,
+         race_kernel(judging, **fresh, reference_, pairs, CacheState::warm));
 }
 
 std::vector<ShapeMeasurement> Confirmer::race_kernel(
-    Judging& judging, RaceTrack& track, const std::string& name,
-    const std::string& text, const RaceTrack::Request& request) {
-  auto opponent = track.opponent(name, text);
+    Judging& judging, RaceTrack& track, const Reference& reference,
+    const RaceTrack::Request& request, CacheState state) {
+  auto opponent = track.opponent(reference.name, reference.text, state);
   if (!opponent) {
     judging.end(opponent.error());
     return {};

@@ -19,6 +19,7 @@ namespace evoke::judge {
 struct ConfirmerOptions {
   int num_pairs = 40;  // per shape
   double confidence = 0.999;
+  int warm_pairs = 15;     // against the reference, for the record
   int secret_lengths = 2;  // timed per variant and kind of shape
   int baseline_pairs = 20;
   double baseline_confidence = 0.99;
@@ -28,9 +29,13 @@ struct ConfirmerOptions {
 
 class Confirmer {
  public:
-  // All must outlive it. `reference_text`: what scores are relative to.
-  // `baselines` are raced as well, for the record.
-  Confirmer(Workbench& bench, RaceTrack& track, std::string reference_text,
+  // What scores are relative to, as tables name it.
+  struct Reference {
+    std::string name;
+    std::string text;
+  };
+  // All must outlive it. `baselines` are raced as well, for the record.
+  Confirmer(Workbench& bench, RaceTrack& track, Reference reference,
             std::vector<Opponent*> baselines, ConfirmerOptions options);
 
   // `confirmed`: right everywhere, faster than the rival (when there is one)
@@ -43,9 +48,9 @@ class Confirmer {
   void race(Judging& judging, const EvaluationRequest& request,
             std::vector<ShapeMeasurement>& shapes);
   std::vector<ShapeMeasurement> race_kernel(Judging& judging, RaceTrack& track,
-                                            const std::string& name,
-                                            const std::string& text,
-                                            const RaceTrack::Request& request);
+                                            const Reference& opponent,
+                                            const RaceTrack::Request& request,
+                                            CacheState state);
   void judge_race(Judging& judging, const std::vector<ShapeMeasurement>& shapes,
                   bool must_win);
   void race_baselines(Judging& judging, std::vector<ShapeMeasurement>& shapes);
@@ -54,7 +59,7 @@ class Confirmer {
 
   Workbench& bench_;
   RaceTrack& track_;
-  std::string reference_text_;
+  Reference reference_;
   std::vector<Opponent*> baselines_;
   ConfirmerOptions options_;
 };

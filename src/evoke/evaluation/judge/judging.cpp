@@ -97,8 +97,9 @@ void Judging::check_genome(Novelty& novelty) {
 }
 
 void Judging::check_objects(Novelty& novelty) {
-  const CandidateId holder =
-      novelty.claim(object_identity(*build_, shapes_), candidate_.id);
+  const std::string identity = object_identity(*build_, shapes_);
+  outcome_.details["objects"] = identity;
+  const CandidateId holder = novelty.claim(identity, candidate_.id);
   if (holder != candidate_.id) {
     end_as_duplicate(
         holder,

@@ -50,6 +50,7 @@ RunnerResult<std::shared_ptr<Opponent::Side>> Opponent::start() {
       build_ ? bench_.lasting_runner() : bench_.baseline_runner(name_);
   if (!runner) return fault_of(runner);
   const auto side = std::make_shared<Side>();
+  side->cache_state = options_.cache_state;
   side->runner = *runner;
   if (build_) side->kernel.emplace(std::move(*runner), *build_);
   for (const auto& inputs : inputs_) {
@@ -61,7 +62,8 @@ RunnerResult<std::shared_ptr<Opponent::Side>> Opponent::start() {
 
 RunnerResult<void> Opponent::add_arm(
     Side& side, const std::shared_ptr<TimingInputs>& inputs) {
-  std::vector<int> slots = cold_slots(inputs->num_copies(), 1);
+  std::vector<int> slots =
+      slots_for(options_.cache_state, inputs->num_copies());
   auto arm = build_ ? Arm::of_kernel(name_, *side.kernel, inputs, slots)
                     : Arm::of_baseline(side.runner, inputs, slots);
   if (!arm) return fault_of(arm);

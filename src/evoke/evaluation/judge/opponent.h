@@ -17,6 +17,7 @@
 namespace evoke::judge {
 
 struct OpponentOptions {
+  CacheState cache_state = CacheState::cold;  // of races against it
   int64_t call_timeout_ms = 10'000;
   // A baseline is left out of shapes where one call takes longer.
   double longest_baseline_call_ms = 500;
@@ -36,6 +37,7 @@ class Opponent {
   // Everything in one runner. Races hold on to the one they began with, and
   // must end before the Opponent does.
   struct Side {
+    CacheState cache_state = CacheState::cold;
     std::shared_ptr<Runner> runner;
     std::optional<LoadedKernel> kernel;
     // Per shape; null where a baseline cannot take part.

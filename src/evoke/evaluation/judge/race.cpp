@@ -36,8 +36,7 @@ Race::Race(std::shared_ptr<TimingInputs> inputs, Arm& baseline, Arm& candidate,
       options_(options),
       rng_(rng_seed) {}
 
-// Cold: the next copies of the rotation, in random order. When a block is
-// longer than the rotation, a copy comes again in another of its slots.
+// Cold: the next copies of the rotation, in random order.
 std::vector<int> Race::next_slots() {
   const int count = options_.calls_per_block;
   if (options_.cache_state == CacheState::warm) {
@@ -46,10 +45,6 @@ std::vector<int> Race::next_slots() {
     return slots;
   }
   std::vector<int> slots = inputs_->next_copies(count);
-  for (std::size_t i = 0; i < slots.size(); ++i) {
-    slots[i] +=
-        static_cast<int>(i) / inputs_->num_copies() * inputs_->num_copies();
-  }
   rng_.shuffle(slots);
   return slots;
 }

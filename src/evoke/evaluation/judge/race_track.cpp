@@ -94,7 +94,7 @@ RunnerResult<void> RaceTrack::make_inputs() {
 }
 
 RunnerResult<std::unique_ptr<Opponent>> RaceTrack::opponent(
-    const std::string& name, const std::string& text) const {
+    const std::string& name, const std::string& text, CacheState state) const {
   auto build = bench_.plan(text, name, shapes());
   if (!build) return fault(Kind::unavailable, build.error().message);
   auto refusal = bench_.compile(*build, shapes());
@@ -102,16 +102,21 @@ RunnerResult<std::unique_ptr<Opponent>> RaceTrack::opponent(
   if (*refusal) {
     return fault(Kind::unavailable, name + ": " + (*refusal)->message);
   }
-  OpponentOptions options;
-  options.call_timeout_ms = options_.call_timeout_ms;
   return std::make_unique<Opponent>(bench_, inputs(), name, std::move(*build),
-                                    options);
+                                    opponent_options(state));
 }
 
-std::unique_ptr<Opponent> RaceTrack::baseline(const std::string& name) const {
+std::unique_ptr<Opponent> RaceTrack::baseline(const std::string& name,
+                                              CacheState state) const {
+  return std::make_unique<Opponent>(bench_, inputs(), name,
+                                    opponent_options(state));
+}
+
+OpponentOptions RaceTrack::opponent_options(CacheState state) const {
   OpponentOptions options;
+  options.cache_state = state;
   options.call_timeout_ms = options_.call_timeout_ms;
-  return std::make_unique<Opponent>(bench_, inputs(), name, options);
+  return options;
 }
 
 Opponent::Inputs RaceTrack::inputs() const {
@@ -233,31 +238,33 @@ RunnerResult<std::optional<RaceFailure>> RaceTrack::prepare(
 RunnerResult<RaceTrack::Entry> RaceTrack::enter(
     LoadedKernel& candidate, std::size_t shape, Opponent::Side& side,
     std::optional<ArmFailure>& failure) {
-  ShapeTrack& track = tracks_[shape];
-  const int num_copies = track.inputs->num_copies();
+  const auto& inputs = tracks_[shape].inputs;
+  Arm& opponent = *side.arms[shape];
   Entry entry;
   entry.shape = shape;
-  auto arm = Arm::of_kernel("candidate", candidate, track.inputs,
-                            cold_slots(num_copies, 1));
+  std::vector<int> slots = slots_for(side.cache_state, inputs->num_copies());
+  auto arm = Arm::of_kernel("candidate", candidate, inputs, slots);
   if (!arm) return fault_of(arm);
   entry.arm = std::move(*arm);
   // A first call, which pays for much that later ones do not, and a few more
   // tell how long a block has to be.
-  for (const int count : {1, std::min(4, num_copies)}) {
-    auto ensured = entry.arm->ensure(track.inputs->next_copies(count),
-                                     options_.call_timeout_ms);
+  std::iota(slots.begin(), slots.end(), 0);
+  for (const std::size_t count : {std::size_t{1}, std::size_t{4}}) {
+    auto ensured = entry.arm->ensure(
+        std::span<const int>(slots).first(std::min(count, slots.size())),
+        options_.call_timeout_ms);
     if (!ensured) return fault_of(ensured);
     failure = std::move(*ensured);
     if (failure) return entry;
   }
-  Arm& opponent = *side.arms[shape];
   RaceOptions options;
+  options.cache_state = side.cache_state;
   options.timeout_ms = options_.call_timeout_ms;
-  options.calls_per_block =
-      calls_per_block(options_.block_ms, opponent.estimated_us(),
-                      entry.arm->estimated_us(), num_copies);
-  entry.race = std::make_unique<Race>(track.inputs, opponent, *entry.arm,
-                                      options, secret_seed());
+  options.calls_per_block = calls_per_block(
+      options_.block_ms, opponent.estimated_us(), entry.arm->estimated_us(),
+      static_cast<int>(slots.size()));
+  entry.race = std::make_unique<Race>(inputs, opponent, *entry.arm, options,
+                                      secret_seed());
   return entry;
 }
 

@@ -65,8 +65,10 @@ class RaceTrack {
   // Plans and compiles a kernel to race against. `unavailable`: it cannot be
   // one.
   RunnerResult<std::unique_ptr<Opponent>> opponent(
-      const std::string& name, const std::string& text) const;
-  std::unique_ptr<Opponent> baseline(const std::string& name) const;
+      const std::string& name, const std::string& text,
+      CacheState state = CacheState::cold) const;
+  std::unique_ptr<Opponent> baseline(const std::string& name,
+                                     CacheState state = CacheState::cold) const;
 
   // Races a kernel against itself in fresh processes: nothing may be called a
   // difference that shows up here.
@@ -115,6 +117,7 @@ class RaceTrack {
   RunnerResult<void> make_inputs();
   RunnerResult<void> measure_empty_block(Opponent& kernel);
   Opponent::Inputs inputs() const;
+  OpponentOptions opponent_options(CacheState state) const;
   RunnerResult<std::optional<RaceFailure>> prepare(LoadedKernel& candidate,
                                                    const Request& request,
                                                    Opponent::Side& side,

@@ -1,0 +1,330 @@
+#include "evoke/cli/evolve_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <thread>
+#include <utility>
+
+#include "evoke/base/atomic_file.h"
+#include "evoke/base/clock.h"
+#include "evoke/base/log.h"
+#include "evoke/cli/commands.h"
+#include "evoke/cli/duration.h"
+#include "evoke/cli/founders.h"
+#include "evoke/cli/held_out.h"
+#include "evoke/cli/interrupt.h"
+#include "evoke/cli/machine.h"
+#include "evoke/cli/panel.h"
+#include "evoke/cli/search_judge.h"
+#include "evoke/evolution/feature_map.h"
+#include "evoke/evolution/search_loop.h"
+#include "evoke/proposers/parameters/parameters_proposer.h"
+#include "evoke/report/render.h"
+#include "evoke/report/tables.h"
+#include "evoke/store/run_store.h"
+
+namespace evoke::cli {
+namespace {
+
+Json axes_fact(const RunConfig& config) {
+  const auto axes =
+      config.features.empty() ? default_feature_axes() : config.features;
+  Json json = Json::array();
+  for (const FeatureAxisConfig& axis : axes) {
+    json.push_back({{"name", axis.name},
+                    {"low", axis.low},
+                    {"high", axis.high},
+                    {"bins", axis.bins},
+                    {"log_scale", axis.log_scale}});
+  }
+  return json;
+}
+
+// Compile-time letters of every shape, so that the proposer can check
+// constraints by itself.
+std::vector<Symbols> known_letters(const Laboratory& laboratory) {
+  std::vector<Symbols> known;
+  for (const WorkloadShape& each : laboratory.workload.shapes) {
+    Symbols letters;
+    for (const std::string& name : laboratory.problem->signature().constants) {
+      letters[name] = each.shape.values.at(name);
+    }
+    if (std::find(known.begin(), known.end(), letters) == known.end()) {
+      known.push_back(std::move(letters));
+    }
+  }
+  return known;
+}
+
+class EvolveRun : public EventSink {
+ public:
+  EvolveRun(const Context& context, RunConfig config, EvolveRunOptions options)
+      : context_(context),
+        config_(std::move(config)),
+        options_(std::move(options)),
+        panel_(context, context.stdout_is_tty && !context.json,
+               context.json ? 1e9 : 10) {}
+
+  int run() {
+    start_ms_ = monotonic_ms();
+    panel_state_.phase = "preparing";
+    panel_state_.run_path = options_.folder;
+    open();
+    search();
+    finish();
+    return 0;
+  }
+
+  void record(const Step& step) override {
+    store_->record(step);
+    for (const Effect& effect : step.effects) {
+      if (effect.kind == "best") keep_best(step);
+    }
+  }
+
+ private:
+  void open();
+  void replay();
+  void search();
+  void finish();
+  void keep_best(const Step& step);
+  void progress(const Evolution& evolution, const Step* step);
+  void announce(const std::string& what);
+  void write_reports();
+  double elapsed_s() const {
+    return elapsed_before_s_ + (monotonic_ms() - start_ms_) * 1e-3;
+  }
+
+  Context context_;
+  RunConfig config_;
+  EvolveRunOptions options_;
+  Panel panel_;
+  PanelState panel_state_;
+  double start_ms_ = 0;
+  double elapsed_before_s_ = 0;
+  double search_start_s_ = 0;
+  int64_t searched_ = 0;  // steps of this process
+  std::unique_ptr<RunStore> store_;
+  std::unique_ptr<SearchJudge> judge_;
+  std::vector<SeedKernel> founders_;
+  std::unique_ptr<Evolution> evolution_;
+};
+
+void EvolveRun::announce(const std::string& what) {
+  if (interrupted()) throw StartupError("interrupted before the search began");
+  panel_state_.elapsed_s = elapsed_s();
+  panel_state_.last_event = what;
+  if (!context_.json) panel_.event(dim(context_, what + " ..."));
+}
+
+void EvolveRun::open() {
+  if (options_.resume) {
+    store_ = value_or_throw(RunStore::open_for_resume(options_.folder));
+    config_ = store_->config();
+    if (options_.budget) config_.budget = *options_.budget;
+    elapsed_before_s_ = value_or_throw(store_->summary()).elapsed_s;
+  }
+  if (config_.proposer != "parameters") {
+    throw UsageError("--proposer " + config_.proposer +
+                     ": this build knows parameters");
+  }
+  if (config_.workers <= 0) {
+    config_.workers =
+        std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  }
+  Laboratory laboratory = open_laboratory(context_, config_.device,
+                                          config_.workload, config_.workers);
+  config_.device = laboratory.device;
+  founders_ = value_or_throw(keep_founders(value_or_throw(
+      read_seeds(config_.seeds, laboratory.bench->dialect(),
+                 laboratory.problem->signature(), laboratory.workload))));
+
+  std::optional<judge::Confirmer::Reference> reference;
+  if (options_.resume) {
+    const Json fact = value_or_throw(store_->fact("reference"));
+    reference = {fact.value("name", ""), fact.value("text", "")};
+  }
+  judge_ =
+      open_search_judge(std::move(laboratory), config_, founders_, reference,
+                        [this](const std::string& what) { announce(what); });
+  if (!options_.resume) {
+    Json facts = judge_->conditions(config_);
+    facts["machine"] = describe_machine();
+    facts["started"] = utc_time();
+    facts["workload"] = config_.workload;
+    facts["axes"] = axes_fact(config_);
+    facts["founders"] = Json::array();
+    for (const SeedKernel& seed : founders_) {
+      facts["founders"].push_back(
+          {{"name", seed.name}, {"text", seed.source.text()}});
+    }
+    store_ = value_or_throw(RunStore::create(options_.folder, config_, facts));
+  }
+  add_log_file(store_->folder() + "/logs/evoke.log");
+}
+
+void EvolveRun::search() {
+  EvolutionConfig config = evolution_config(config_);
+  config.operations = ParametersProposer::operations();
+  // Founders are those recorded: files may have changed since.
+  std::vector<Founder> founders;
+  for (const Json& each : value_or_throw(store_->fact("founders"))) {
+    const auto source = value_or_throw(KernelSource::parse(
+        each.value("text", ""), judge_->laboratory.bench->dialect(),
+        each.value("name", "")));
+    founders.push_back(
+        to_founders({{each.value("name", ""), source, {}}}).front());
+  }
+  evolution_ = std::make_unique<Evolution>(config, founders);
+  replay();
+
+  ParametersOptions parameters;
+  parameters.dialect = judge_->laboratory.bench->dialect();
+  parameters.known = known_letters(judge_->laboratory);
+  ParametersProposer proposer(parameters);
+
+  search_start_s_ = elapsed_s();
+  panel_state_.phase = "searching";
+  panel_state_.reference = judge_->reference.name;
+  panel_state_.iteration_limit = config_.budget.iterations;
+  panel_state_.time_limit_s = config_.budget.time_s;
+  bool said = false;
+  SearchLoopOptions loop;
+  loop.elapsed_s = [this] { return elapsed_s(); };
+  loop.progress = [this](const Evolution& evolution, const Step* step) {
+    progress(evolution, step);
+  };
+  loop.stop = [this, &said] {
+    if (interrupted() && !said) {
+      said = true;
+      panel_.event(
+          "finishing: what is in flight, then the best is confirmed; Ctrl-C "
+          "again stops at once");
+    }
+    return interrupted();
+  };
+  run_search(*evolution_, proposer, *judge_->evaluator, *this, loop);
+  const SearchStatus status = evolution_->status();
+  value_or_throw(store_->set_fact(
+      "finished",
+      {{"reason",
+        status.stopping ? std::string(to_string(*status.stopping)) : "unknown"},
+       {"time", utc_time()},
+       {"iterations", status.iterations}}));
+}
+
+void EvolveRun::replay() {
+  value_or_throw(store_->each_step([this](Step&& step) {
+    const Outcome& outcome = step.outcome;
+    if (outcome.kind != OutcomeKind::duplicate &&
+        outcome.kind != OutcomeKind::infrastructure_failed &&
+        step.purpose == EvaluationPurpose::score) {
+      judge_->novelty.claim("genome:" + step.candidate.genome_hash,
+                            step.candidate.id);
+      if (outcome.details.contains("objects")) {
+        judge_->novelty.claim(outcome.details.value("objects", ""),
+                              step.candidate.id);
+      }
+    }
+    ++panel_state_.counts[static_cast<std::size_t>(outcome.kind)];
+    value_or_throw(evolution_->replay(step));
+    return true;
+  }));
+  if (evolution_->diverged_at() != 0) {
+    log_warn(fmt::format(
+        "{}: step {} was recorded by a search that decided otherwise; this "
+        "run goes on from its outcomes, not as it would have",
+        options_.folder, evolution_->diverged_at()));
+  }
+  // A process may have died between recording a best and writing it out.
+  if (auto best = store_->best()) keep_best(*best);
+}
+
+void EvolveRun::keep_best(const Step& step) {
+  const auto& shapes = step.outcome.measurements->shapes;
+  const auto written = store_->write_best(
+      step,
+      to_string(judge_->laboratory.bench->dialect()) == "cpu" ? "cpp"
+      : judge_->laboratory.bench->dialect() == Dialect::cuda  ? "cu"
+                                                              : "metal",
+      to_markdown(measurement_table(shapes)));
+  if (!written) log_warn(written.error().message);
+}
+
+void EvolveRun::progress(const Evolution& evolution, const Step* step) {
+  const SearchStatus status = evolution.status();
+  if (step != nullptr) {
+    ++searched_;
+    ++panel_state_.counts[static_cast<std::size_t>(step->outcome.kind)];
+    for (const Effect& effect : step->effects) {
+      if (effect.kind != "best") continue;
+      panel_state_.best = step->outcome.fitness;
+      panel_state_.best_label =
+          fmt::format("#{} {}", step->candidate.id, step->candidate.summary);
+      if (!context_.json && step->outcome.fitness) {
+        const Fitness& best = *step->outcome.fitness;
+        panel_.event(
+            fmt::format("{:>7}  confirmed #{} at {} of {}: {}",
+                        format_duration(elapsed_s()), step->candidate.id,
+                        speedup_text(best.value, best.low, best.high),
+                        judge_->reference.name, step->candidate.summary));
+      }
+    }
+    panel_state_.last_event =
+        fmt::format("#{} {}", step->candidate.id, step->outcome.message);
+  }
+  panel_state_.iteration = status.iterations;
+  panel_state_.elapsed_s = elapsed_s();
+  panel_state_.in_flight = status.evaluating;
+  panel_state_.occupied_cells = status.occupied_cells;
+  const double minutes = (elapsed_s() - search_start_s_) / 60;
+  panel_state_.evaluations_per_minute =
+      minutes > 0 ? static_cast<double>(searched_) / minutes : 0;
+  if (status.stopping) panel_state_.phase = "confirming";
+  panel_.update(panel_state_);
+}
+
+void EvolveRun::finish() {
+  if (!config_.held_out.empty() && evolution_->best() != nullptr) {
+    panel_.event("timing the held-out workload " + config_.held_out);
+    value_or_throw(store_->set_fact(
+        "held_out",
+        race_held_out(judge_->laboratory, config_, *judge_->track,
+                      judge_->reference, evolution_->best()->candidate)));
+  }
+  panel_.close();
+  write_reports();
+}
+
+void EvolveRun::write_reports() {
+  const RunReport report = value_or_throw(read_report(*store_));
+  const std::string html = store_->folder() + "/report.html";
+  value_or_throw(write_file_atomically(html, to_html(report)));
+  if (context_.json) {
+    fmt::print("{}\n", to_json(report).dump(2));
+    return;
+  }
+  if (report.best && report.best->outcome.measurements) {
+    const Measurements& measurements = *report.best->outcome.measurements;
+    fmt::print("\n{}\n", to_text(measurement_table(measurements.shapes)));
+    const std::string caveat = baseline_caveat(measurements);
+    if (!caveat.empty()) fmt::print("{}\n\n", caveat);
+  }
+  fmt::print(
+      "{}\n{} steps in {}. Report: {}; kernel: {}/best; the run goes on with "
+      "evoke evolve --resume {}\n",
+      bold(context_, report.headline()), report.summary.steps,
+      format_duration(elapsed_s()), html, store_->folder(), store_->folder());
+}
+
+}  // namespace
+
+int evolve(const Context& context, RunConfig config,
+           const EvolveRunOptions& options) {
+  return EvolveRun(context, std::move(config), options).run();
+}
+
+}  // namespace evoke::cli

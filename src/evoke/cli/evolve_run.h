@@ -1,0 +1,24 @@
+// One run of the search, from its set-up to its last line.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "evoke/cli/context.h"
+#include "evoke/core/run_config.h"
+
+namespace evoke::cli {
+
+struct EvolveRunOptions {
+  std::string folder;
+  bool resume = false;
+  // Of a resumed run, instead of the recorded one.
+  std::optional<BudgetConfig> budget;
+};
+
+// Returns the exit status: 0 also when no better kernel was found. Throws
+// StartupError when it cannot begin or cannot go on; what was recorded stays.
+int evolve(const Context& context, RunConfig config,
+           const EvolveRunOptions& options);
+
+}  // namespace evoke::cli

@@ -1,0 +1,18 @@
+// Shapes that no search has seen, timed once at its end.
+#pragma once
+
+#include "evoke/base/json.h"
+#include "evoke/cli/laboratory.h"
+#include "evoke/core/candidate.h"
+#include "evoke/core/run_config.h"
+#include "evoke/evaluation/judge/confirmer.h"
+
+namespace evoke::cli {
+
+// {"workload": ..., "measurements": ...}, or {"workload": ..., "failed": why}.
+Json race_held_out(const Laboratory& laboratory, const RunConfig& config,
+                   const judge::RaceTrack& calibration,
+                   const judge::Confirmer::Reference& reference,
+                   const Candidate& candidate);
+
+}  // namespace evoke::cli

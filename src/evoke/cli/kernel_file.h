@@ -1,0 +1,17 @@
+// A kernel file named on the command line.
+#pragma once
+
+#include <string>
+
+namespace evoke::cli {
+
+struct KernelFile {
+  std::string path;
+  std::string text;
+  std::string device;  // that runs this dialect
+};
+
+// Throws StartupError: unreadable, not a kernel file, a plan that is wrong.
+KernelFile read_kernel_file(const std::string& path);
+
+}  // namespace evoke::cli

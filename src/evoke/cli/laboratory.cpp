@@ -1,0 +1,48 @@
+#include "evoke/cli/laboratory.h"
+
+#include <filesystem>
+
+#include "evoke/attention/problem.h"
+#include "evoke/cli/commands.h"
+#include "evoke/cli/founders.h"
+
+namespace evoke::cli {
+
+Laboratory open_laboratory(const Context& context, const std::string& device,
+                           const std::string& workload, int spare_runners) {
+  Laboratory laboratory;
+  laboratory.device = value_or_throw(choose_device(device));
+  laboratory.problem = make_attention_problem();
+  laboratory.workload = value_or_throw(laboratory.problem->workload(workload));
+  judge::WorkbenchOptions options;
+  options.runner_path = context.runner_path();
+  options.device = laboratory.device;
+  options.spare_runners = spare_runners;
+  if (!std::filesystem::exists(options.runner_path)) {
+    throw StartupError(options.runner_path +
+                       " is missing; ./evoke builds it beside the program");
+  }
+  laboratory.bench =
+      value_or_throw(judge::Workbench::open(*laboratory.problem, options));
+  return laboratory;
+}
+
+const std::vector<std::string>& baseline_names() {
+  static const std::vector<std::string> names = {"mlx", "onednn", "openvino"};
+  return names;
+}
+
+Baselines open_baselines(const judge::RaceTrack& track, CacheState state) {
+  Baselines baselines;
+  for (const std::string& name : baseline_names()) {
+    auto opponent = track.baseline(name, state);
+    if (auto side = opponent->side()) {
+      baselines.opponents.push_back(std::move(opponent));
+    } else {
+      baselines.missing.emplace_back(name, side.error().message);
+    }
+  }
+  return baselines;
+}
+
+}  // namespace evoke::cli

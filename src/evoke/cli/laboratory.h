@@ -1,0 +1,46 @@
+// A problem, a workload and a bench to judge kernels on: what evolve, verify
+// and bench begin with.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "evoke/cli/context.h"
+#include "evoke/core/problem.h"
+#include "evoke/evaluation/judge/race_track.h"
+#include "evoke/evaluation/judge/runner_fault.h"
+#include "evoke/evaluation/judge/workbench.h"
+
+namespace evoke::cli {
+
+struct Laboratory {
+  std::string device;
+  std::unique_ptr<Problem> problem;
+  Workload workload;
+  std::unique_ptr<judge::Workbench> bench;
+};
+
+// Throws StartupError: no such device or workload, no runner, no compiler.
+Laboratory open_laboratory(const Context& context, const std::string& device,
+                           const std::string& workload, int spare_runners);
+
+// The baselines that answer here, opened on this track; those that do not
+// are named in `missing` with the reason.
+struct Baselines {
+  std::vector<std::unique_ptr<judge::Opponent>> opponents;
+  std::vector<std::pair<std::string, std::string>> missing;
+};
+Baselines open_baselines(const judge::RaceTrack& track, CacheState state);
+
+// The names that `evoke bench --against` knows.
+const std::vector<std::string>& baseline_names();
+
+// The value, or StartupError.
+template <typename T>
+T value_or_throw(judge::RunnerResult<T> result) {
+  if (!result) throw StartupError(result.error().message);
+  if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
+
+}  // namespace evoke::cli
