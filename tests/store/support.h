@@ -1,13 +1,18 @@
 // Steps for tests, different in every field.
 #pragma once
 
+#include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "evoke/evolution/interfaces/event_sink.h"
+#include "evoke/store/run_store.h"
+#include "evoke/store/step_json.h"
 
 namespace evoke::test {
 
@@ -67,6 +72,28 @@ inline Step make_step(int64_t sequence) {
   step.outcome.details = {{"confinement", {"seccomp"}}};
   step.effects = {{"elite", {{"candidate", sequence}, {"island", 1}}}};
   return step;
+}
+
+// Every field of a step, so that two can be compared.
+inline std::string everything(const Step& step) { return to_json(step).dump(); }
+
+// Up to the first damaged one, whose error goes to `error`.
+inline std::vector<Step> steps_of(const RunStore& store,
+                                  std::string* error = nullptr) {
+  std::vector<Step> steps;
+  const auto done = store.each_step([&](Step&& step) {
+    steps.push_back(std::move(step));
+    return true;
+  });
+  if (!done && error) *error = done.error().message;
+  if (!error) {
+    EXPECT_TRUE(done.has_value()) << done.error().message;
+  }
+  return steps;
+}
+
+inline void record_steps(RunStore& store, int64_t first, int64_t last) {
+  for (int64_t i = first; i <= last; ++i) store.record(make_step(i));
 }
 
 }  // namespace evoke::test

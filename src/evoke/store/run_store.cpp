@@ -87,10 +87,11 @@ ReadSnapshot::~ReadSnapshot() {
 
 Result<void> RunStore::Implementation::begin_writing() {
   // NORMAL: the log is synced by the heartbeat, and by SQLite before it is
-  // folded into the database.
+  // folded into the database, which costs the step that triggers it two
+  // syncs: once per 4,000 pages of 4 KiB and not, as by default, per 1,000.
   auto done = database.execute(
       "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
-      "PRAGMA foreign_keys=ON;");
+      "PRAGMA wal_autocheckpoint=4000; PRAGMA foreign_keys=ON;");
   if (!done) return done;
   auto prepared = StepWriter::prepare(database);
   if (!prepared) return error_of(prepared);

@@ -5,7 +5,9 @@ namespace {
 
 // A step is a row of `outcomes` with its rows of `measurements` and `events`.
 // `record` is the truth, in core's JSON form, which keeps every number
-// exactly; the other columns repeat or compute parts of it for queries.
+// exactly; the other columns repeat or compute parts of it for queries. SQLite
+// does not notice a byte that changed on the disk: checksums do (step_rows.cpp
+// says what they cover).
 constexpr const char* kTables = R"(
 CREATE TABLE run (
   key TEXT PRIMARY KEY,
@@ -22,7 +24,8 @@ CREATE TABLE candidates (
   proposer TEXT NOT NULL,
   operation TEXT NOT NULL,
   summary TEXT NOT NULL,
-  text TEXT NOT NULL
+  text TEXT NOT NULL,
+  checksum INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE outcomes (
@@ -34,6 +37,7 @@ CREATE TABLE outcomes (
   fitness REAL,
   elapsed_s REAL NOT NULL,
   record TEXT NOT NULL,
+  checksum INTEGER NOT NULL,
   message TEXT GENERATED ALWAYS AS (json_extract(record, '$.message')) VIRTUAL
 ) STRICT;
 CREATE INDEX outcomes_of_candidate ON outcomes(candidate, kind);
