@@ -98,11 +98,56 @@ TEST(ThreadPool, NothingSurvivesInMemory) {
   const Probe probe{1 << 16, &wrong};
   for (int run = 0; run < 20; ++run) {
     const PoolTask look{probe_part, &probe, 64};
-    pool.run({&look, 1}, 0);
+    pool.run({&look, 1}, 1 << 16);
     const PoolTask dirty{dirty_part, &probe, 64};
     pool.run({&dirty, 1}, 1 << 16);
   }
   EXPECT_EQ(wrong.load(), 0);
+}
+
+// Whoever touches more memory than the run declares ends there.
+TEST(ThreadPoolDeathTest, MoreMemoryThanDeclared) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  std::atomic<int> wrong{0};
+  const Probe probe{5000, &wrong};
+  const PoolTask dirty{dirty_part, &probe, 1};
+  ThreadPoolOptions options;
+  options.num_threads = 1;
+  options.memory_bytes = 1 << 16;
+  EXPECT_DEATH(
+      {
+        ThreadPool pool(options);
+        pool.run({&dirty, 1}, 8192);
+        pool.run({&dirty, 1}, 4096);
+      },
+      "");
+}
+
+// A call finds nothing of an earlier one deep in its stack.
+struct Deep {
+  std::atomic<int>* found = nullptr;
+};
+void deep_part(const void* context, uint64_t, uint64_t, std::byte*) {
+  constexpr std::size_t kDepth = 512 * 1024;
+  volatile std::byte frame[kDepth];
+  asm volatile("" ::"r"(&frame) : "memory");
+  const auto& deep = *static_cast<const Deep*>(context);
+  if (frame[0] == std::byte{42}) deep.found->fetch_add(1);
+  frame[0] = std::byte{42};
+}
+
+TEST(ThreadPool, NothingSurvivesInDeepStacks) {
+  ThreadPoolOptions options;
+  options.num_threads = 2;
+  options.memory_bytes = 4096;
+  ThreadPool pool(options);
+  std::atomic<int> found{0};
+  const Deep deep{&found};
+  for (int run = 0; run < 20; ++run) {
+    const PoolTask task{deep_part, &deep, 1};
+    pool.run({&task, 1}, 0);
+  }
+  EXPECT_EQ(found.load(), 0);
 }
 
 TEST(ThreadPool, PoolsComeAndGo) {

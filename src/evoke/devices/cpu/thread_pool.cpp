@@ -1,19 +1,14 @@
 #include "evoke/devices/cpu/thread_pool.h"
 
 #include <algorithm>
-#include <cstring>
-#include <new>
 
 #include "evoke/base/clock.h"
+#include "evoke/devices/cpu/call_residue.h"
 #include "evoke/devices/cpu/cpu_features.h"
 
 namespace evoke::cpu {
 namespace {
 
-constexpr std::align_val_t kMemoryAlignment{4096};
-// Of a thread's stack, below the frames of the pool: more than a kernel uses
-// that keeps its tiles in threadgroup memory.
-constexpr std::size_t kScrubbedStackBytes = 32 * 1024;
 // A thread that waits longer than this sleeps. Waking takes some 50 us in a
 // virtual machine; spinning much longer than that only takes the core away
 // from whoever is waited for.
@@ -43,13 +38,6 @@ void wait_while(const std::atomic<uint32_t>& value, uint32_t old,
   value.wait(old, std::memory_order_acquire);
 }
 
-// Clears the stack that calls from here have used.
-[[gnu::noinline]] void scrub_stack() {
-  volatile std::byte frame[kScrubbedStackBytes];
-  std::memset(const_cast<std::byte*>(frame), 0, sizeof(frame));
-  asm volatile("" ::"r"(&frame) : "memory");
-}
-
 }  // namespace
 
 ThreadPool::ThreadPool(const ThreadPoolOptions& options)
@@ -57,12 +45,7 @@ ThreadPool::ThreadPool(const ThreadPoolOptions& options)
   num_threads_ = options.num_threads > 0 ? options.num_threads
                                          : static_cast<int>(cores_.size());
   const auto count = static_cast<std::size_t>(num_threads_);
-  memory_.resize(count);
-  for (std::byte*& block : memory_) {
-    block = static_cast<std::byte*>(
-        ::operator new(memory_bytes_, kMemoryAlignment));
-    std::memset(block, 0xff, memory_bytes_);
-  }
+  for (std::size_t i = 0; i < count; ++i) memory_.emplace_back(memory_bytes_);
   // Fewer threads than cores are left to the system: other pools may want the
   // same ones.
   bound_ = count == cores_.size();
@@ -72,6 +55,13 @@ ThreadPool::ThreadPool(const ThreadPoolOptions& options)
     threads_.emplace_back([this, i] { work(i); });
   }
   if (bound_) bind_thread({cores_[0]});
+  lowest_stack_ = lowest_stack_address();
+  // What threads do when they begin may be forbidden soon.
+  for (std::size_t i = 1; i < count; ++i) {
+    for (uint32_t now = ready_.load(); now < i; now = ready_.load()) {
+      ready_.wait(now);
+    }
+  }
 }
 
 ThreadPool::~ThreadPool() {
@@ -80,7 +70,6 @@ ThreadPool::~ThreadPool() {
   generation_.notify_all();
   for (std::thread& thread : threads_) thread.join();
   if (bound_) bind_thread(cores_);
-  for (std::byte* block : memory_) ::operator delete(block, kMemoryAlignment);
 }
 
 void ThreadPool::run(std::span<const PoolTask> tasks,
@@ -88,27 +77,29 @@ void ThreadPool::run(std::span<const PoolTask> tasks,
   // Only the end of a task tells that all threads have seen this run.
   if (tasks.empty()) return;
   tasks_ = tasks;
-  used_bytes_ = std::min(memory_bytes, memory_bytes_);
+  for (ThreadMemory& memory : memory_) memory.open(memory_bytes);
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
-  run_tasks(0);
+  run_tasks(0, lowest_stack_);
 }
 
 void ThreadPool::work(std::size_t thread) {
   if (bound_) bind_thread({cores_[thread]});
+  const uintptr_t lowest_stack = lowest_stack_address();
+  ready_.fetch_add(1);
+  ready_.notify_all();
   for (uint32_t seen = 0;;) {
     generation_.wait(seen, std::memory_order_acquire);
     ++seen;
     if (stopping_) return;
-    run_tasks(thread);
+    run_tasks(thread, lowest_stack);
   }
 }
 
-void ThreadPool::run_tasks(std::size_t thread) {
+void ThreadPool::run_tasks(std::size_t thread, uintptr_t lowest_stack) {
   // After the last task run() may return and be called again: nothing shared
   // but `generation_` is read from then on.
   const std::span<const PoolTask> tasks = tasks_;
-  const std::size_t used_bytes = used_bytes_;
   const auto num_threads = static_cast<uint64_t>(num_threads_);
   for (const PoolTask& task : tasks) {
     const uint64_t part =
@@ -117,12 +108,12 @@ void ThreadPool::run_tasks(std::size_t thread) {
       const uint64_t begin = next_.fetch_add(part, std::memory_order_relaxed);
       if (begin >= task.count) break;
       task.function(task.context, begin, std::min(begin + part, task.count),
-                    memory_[thread]);
+                    memory_[thread].data());
     }
+    if (&task == &tasks.back()) memory_[thread].poison();
     wait_for_others();
   }
-  std::memset(memory_[thread], 0xff, used_bytes);
-  scrub_stack();
+  clear_residue(lowest_stack);
 }
 
 // The last thread to arrive opens the next task.

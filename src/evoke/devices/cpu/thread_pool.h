@@ -12,6 +12,8 @@
 #include <thread>
 #include <vector>
 
+#include "evoke/devices/cpu/thread_memory.h"
+
 namespace evoke::cpu {
 
 // Work that is done in parts [begin, end) of [0, count) by any thread, all of
@@ -41,29 +43,30 @@ class ThreadPool {
 
   int num_threads() const { return num_threads_; }
   // Runs the tasks one after another; returns when the last has finished.
-  // `memory_bytes`: how much of its memory a thread may have used; that much
-  // is filled with NaN afterwards, and the stack below it with zeros, so that
-  // nothing survives into the next run.
+  // `memory_bytes`: how much of its memory a thread may use; more cannot be
+  // touched. It is filled with NaN afterwards, the stack below it with zeros,
+  // and registers are reset, so that nothing survives into the next run.
   void run(std::span<const PoolTask> tasks, std::size_t memory_bytes);
 
  private:
   void work(std::size_t thread);
-  void run_tasks(std::size_t thread);
+  void run_tasks(std::size_t thread, uintptr_t lowest_stack);
   void wait_for_others();
 
   std::size_t memory_bytes_;
   int num_threads_;
   std::vector<int> cores_;
-  bool bound_ = false;              // each thread to a core of its own
-  int64_t spin_ns_ = 0;             // before a waiting thread sleeps
-  std::vector<std::byte*> memory_;  // one block per thread
+  bool bound_ = false;                // each thread to a core of its own
+  int64_t spin_ns_ = 0;               // before a waiting thread sleeps
+  std::vector<ThreadMemory> memory_;  // one per thread
+  uintptr_t lowest_stack_ = 0;        // of the first thread
   std::vector<std::thread> threads_;
 
   // Written by run() before `generation_`, read by the others after it.
   std::span<const PoolTask> tasks_;
-  std::size_t used_bytes_ = 0;
   bool stopping_ = false;
 
+  std::atomic<uint32_t> ready_{0};  // threads that wait for run()
   alignas(64) std::atomic<uint32_t> generation_{0};  // of run()
   alignas(64) std::atomic<uint64_t> next_{0};        // first part not taken
   alignas(64) std::atomic<uint32_t> arrived_{0};     // at the end of a task
