@@ -98,6 +98,15 @@ Result<void> MappedMemory::set_writable(bool writable) {
   return {};
 }
 
+void MappedMemory::discard(std::size_t offset, std::size_t bytes) {
+#if defined(MADV_REMOVE)
+  // The first for shared memory, the other for a process's own.
+  if (::madvise(data_ + offset, bytes, MADV_REMOVE) == 0) return;
+  if (::madvise(data_ + offset, bytes, MADV_DONTNEED) == 0) return;
+#endif
+  std::memset(data_ + offset, 0xff, bytes);
+}
+
 Result<SharedMemory> SharedMemory::create(int64_t bytes,
                                           bool read_only_for_others) {
   if (bytes <= 0) return failed("shared memory of no bytes");

@@ -27,6 +27,9 @@ class MappedMemory {
   std::span<std::byte> bytes() const { return {data_, size_}; }
   // Whether this process may write; reading always works.
   Result<void> set_writable(bool writable);
+  // Forgets these bytes, whole pages, and gives them back to the system where
+  // it takes them; what stands there afterwards means nothing.
+  void discard(std::size_t offset, std::size_t bytes);
 
  private:
   std::byte* data_ = nullptr;

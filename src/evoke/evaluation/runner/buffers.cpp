@@ -1,10 +1,99 @@
 #include "evoke/evaluation/runner/buffers.h"
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 #include <utility>
 
 namespace evoke::runner {
+
+namespace {
+
+using Interval = std::pair<std::size_t, std::size_t>;  // [first, second)
+using Intervals = std::vector<Interval>;
+
+constexpr std::size_t kPageBytes = 4096;
+// Stretches that no tensor lies in are given back beyond so much on either
+// side: the judge has guard bands there.
+constexpr std::size_t kKeptBytes = 2 * kPageBytes;
+
+// What of [0, size) no interval covers.
+Intervals gaps_between(Intervals intervals, std::size_t size) {
+  std::sort(intervals.begin(), intervals.end());
+  Intervals gaps;
+  std::size_t done = 0;
+  for (const auto& [begin, end] : intervals) {
+    if (begin > done) gaps.emplace_back(done, begin);
+    done = std::max(done, end);
+  }
+  if (done < size) gaps.emplace_back(done, size);
+  return gaps;
+}
+
+Intervals intervals_of(const std::vector<Buffers::Place>& places, int buffer) {
+  Intervals intervals;
+  for (const Buffers::Place& place : places) {
+    if (place.buffer != buffer) continue;
+    const auto begin = static_cast<std::size_t>(place.offset_bytes);
+    intervals.emplace_back(begin,
+                           begin + static_cast<std::size_t>(place.bytes));
+  }
+  return intervals;
+}
+
+// Whole pages inside the gaps between `intervals`.
+Intervals inner_pages(Intervals intervals, std::size_t size) {
+  Intervals pages;
+  for (const auto& [begin, end] : gaps_between(std::move(intervals), size)) {
+    const std::size_t first =
+        (begin + kKeptBytes + kPageBytes - 1) / kPageBytes * kPageBytes;
+    const std::size_t last =
+        end < kKeptBytes ? 0 : (end - kKeptBytes) / kPageBytes * kPageBytes;
+    if (first < last) pages.emplace_back(first, last);
+  }
+  return pages;
+}
+
+}  // namespace
+
+Result<void> Buffers::set_open(Buffer& buffer, bool open) {
+  if (buffer.open == open) return {};
+  if (auto set = buffer.memory.set_writable(open); !set) return set;
+  buffer.open = open;
+  return {};
+}
+
+Result<void> Buffers::open_for(const protocol::Placements& placements) {
+  for (const protocol::Placement& placement : placements) {
+    const auto found = buffers_.find(placement.buffer);
+    if (found == buffers_.end() || !found->second.writable) continue;
+    if (auto set = set_open(found->second, true); !set) return set;
+  }
+  return {};
+}
+
+Result<void> Buffers::isolate(const std::vector<Place>& used,
+                              const std::vector<Place>& idle) {
+  for (auto& [number, buffer] : buffers_) {
+    if (!buffer.writable) continue;
+    Intervals kept = intervals_of(used, number);
+    if (auto set = set_open(buffer, !kept.empty()); !set) return set;
+    if (kept.empty()) continue;
+    const std::span<std::byte> bytes = buffer.memory.bytes();
+    Intervals known = intervals_of(idle, number);
+    known.insert(known.end(), kept.begin(), kept.end());
+    const Intervals unused = inner_pages(std::move(known), bytes.size());
+    for (const auto& [begin, end] : unused) {
+      buffer.memory.discard(begin, end - begin);
+    }
+    kept.insert(kept.end(), unused.begin(), unused.end());
+    for (const auto& [begin, end] :
+         gaps_between(std::move(kept), bytes.size())) {
+      std::memset(bytes.data() + begin, 0xff, end - begin);
+    }
+  }
+  return {};
+}
 
 Result<void> Buffers::add(const protocol::AddBuffer& request,
                           const Fd& descriptor) {
@@ -20,12 +109,9 @@ Result<void> Buffers::add(const protocol::AddBuffer& request,
                           descriptor.get(), request.bytes, request.writable)
                     : protocol::MappedMemory::anonymous(request.bytes);
   if (!memory) return error_of(memory);
-  if (!request.writable) {
-    auto closed = memory->set_writable(false);
-    if (!closed) return closed;
-  }
-  buffers_[request.buffer] = {std::move(*memory), request.writable,
-                              request.shared};
+  Buffer buffer{std::move(*memory), request.writable, request.shared, true};
+  if (auto set = set_open(buffer, request.writable); !set) return set;
+  buffers_[request.buffer] = std::move(buffer);
   return {};
 }
 
@@ -62,12 +148,9 @@ Result<void> Buffers::write(const protocol::WriteBuffer& request) {
                   " is shared: the judge writes it itself");
   }
   // Kernels see inputs that cannot be written; only here they can.
-  if (!buffer.writable) {
-    if (auto opened = buffer.memory.set_writable(true); !opened) return opened;
-  }
+  if (auto opened = set_open(buffer, true); !opened) return opened;
   std::copy(request.data.begin(), request.data.end(), target->begin());
-  if (!buffer.writable) return buffer.memory.set_writable(false);
-  return {};
+  return set_open(buffer, buffer.writable);
 }
 
 Result<protocol::BufferContent> Buffers::read(

@@ -27,15 +27,32 @@ class Buffers {
       const std::vector<TensorLayout>& layouts,
       const protocol::Placements& placements) const;
 
+  // Where one tensor lies.
+  struct Place {
+    int buffer = 0;
+    int64_t offset_bytes = 0;
+    int64_t bytes = 0;
+  };
+  // Before a run: only the buffers of `used` can be written by kernels, and
+  // whatever stands there outside of `used` is forgotten, so that no call
+  // finds what an earlier one left. `idle`: tensors of other calls, which
+  // hold memory that is worth keeping.
+  Result<void> isolate(const std::vector<Place>& used,
+                       const std::vector<Place>& idle);
+  // Whoever prepares calls may write to their scratch.
+  Result<void> open_for(const protocol::Placements& placements);
+
  private:
   // Bytes [offset, offset + size) of a buffer.
   Result<std::span<std::byte>> range(int buffer, int64_t offset_bytes,
                                      int64_t bytes) const;
   struct Buffer {
     protocol::MappedMemory memory;
-    bool writable = false;
+    bool writable = false;  // by kernels, ever
     bool shared = false;
+    bool open = false;  // can be written now
   };
+  static Result<void> set_open(Buffer& buffer, bool open);
   std::map<int, Buffer> buffers_;
 };
 

@@ -1,6 +1,7 @@
 #include "evoke/evaluation/runner/service.h"
 
 #include <exception>
+#include <set>
 #include <utility>
 #include <variant>
 
@@ -33,6 +34,30 @@ static_assert(static_cast<int>(CompileReply::Status::unavailable) ==
               static_cast<int>(protocol::Compiled::Status::unavailable));
 
 }  // namespace
+
+namespace {
+
+Buffers::Place place_of(const TensorLayout& layout,
+                        const protocol::Placement& placement) {
+  return {placement.buffer, placement.offset_bytes, layout.allocation_bytes};
+}
+
+}  // namespace
+
+Service::CallPlaces Service::places_of(const protocol::Prepare& request,
+                                       const protocol::Placements& placements) {
+  CallPlaces places;
+  const std::size_t num_scratch = request.plan.scratch.size();
+  for (std::size_t i = 0; i < placements.size(); ++i) {
+    places.all.push_back(place_of(request.layouts[i], placements[i]));
+    const std::size_t first_scratch = placements.size() - num_scratch;
+    if (i >= first_scratch &&
+        request.plan.scratch[i - first_scratch].self_reset) {
+      places.lasting.push_back(places.all.back());
+    }
+  }
+  return places;
+}
 
 Service::Service(protocol::Greeting greeting, Device device,
                  std::unique_ptr<Baseline> baseline)
@@ -156,9 +181,13 @@ Result<protocol::Prepared> Service::handle(const protocol::Prepare& request) {
   for (const protocol::Placements& placements : request.placements) {
     auto tensors = buffers_.bind(request.layouts, placements);
     if (!tensors) return error_of(tensors);
+    if (auto opened = buffers_.open_for(placements); !opened) {
+      return error_of(opened);
+    }
     auto call = device_.session->prepare(request.program, request.plan,
                                          std::move(*tensors));
     if (!call) return error_of(call);
+    places_[*call] = places_of(request, placements);
     prepared.calls.push_back(*call);
   }
   return prepared;
@@ -184,12 +213,40 @@ Result<protocol::Prepared> Service::handle(
 Result<Done> Service::handle(const protocol::Release& request) {
   for (const int call : request.calls) {
     if (device_.session) device_.session->release(call);
+    places_.erase(call);
     if (baseline_) baseline_->release(call);
   }
   return Done{};
 }
 
+// What is staged keeps its memory; all that other calls wrote is forgotten,
+// but for scratch that is promised to stay zero (the judge looks).
+Result<void> Service::isolate(const std::vector<CallId>& calls) {
+  std::vector<Buffers::Place> used;
+  std::vector<Buffers::Place> idle;
+  for (const CallId call : calls) {
+    const auto found = places_.find(call);
+    if (found == places_.end()) continue;
+    used.insert(used.end(), found->second.all.begin(), found->second.all.end());
+  }
+  // Scratch that lasts in other buffers opens none of them.
+  std::set<int> buffers;
+  for (const Buffers::Place& place : used) buffers.insert(place.buffer);
+  for (const auto& [call, places] : places_) {
+    idle.insert(idle.end(), places.all.begin(), places.all.end());
+    for (const Buffers::Place& place : places.lasting) {
+      if (buffers.contains(place.buffer)) used.push_back(place);
+    }
+  }
+  return buffers_.isolate(used, idle);
+}
+
 Result<Done> Service::handle(const protocol::Stage& request) {
+  if (device_.session) {
+    if (auto isolated = isolate(request.calls); !isolated) {
+      return error_of(isolated);
+    }
+  }
   staged_ = request.calls;
   collect_ = request.collect;
   staged_now_ = true;

@@ -2,6 +2,7 @@
 // number; no clock, no expected answer, no decision.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -54,6 +55,16 @@ class Service {
   Buffers buffers_;
   std::string nonce_;
   std::vector<Fd> descriptors_;  // of the request being answered
+  // Of every call of the device: what it may write, and what of that has to
+  // last from run to run.
+  struct CallPlaces {
+    std::vector<Buffers::Place> all;
+    std::vector<Buffers::Place> lasting;
+  };
+  static CallPlaces places_of(const protocol::Prepare& request,
+                              const protocol::Placements& placements);
+  Result<void> isolate(const std::vector<CallId>& calls);
+  std::map<CallId, CallPlaces> places_;
   std::vector<CallId> staged_;
   bool collect_ = false;
   bool staged_now_ = false;  // the next request is probably a Go
