@@ -178,8 +178,13 @@ TEST(Evolution, AnEliteThatFailsWhenMeasuredAgainIsDisqualified) {
   Scenario s(config);
   s.start();
   s.child("equal", OutcomeKind::measured, 1.01, 0.03);
-  s.finish(s.evaluation(), OutcomeKind::crashed);
+  const Step step = s.finish(s.evaluation(), OutcomeKind::crashed);
   EXPECT_EQ(s.evolution.best(), nullptr) << "it was the best";
+  const auto revoked = std::find_if(
+      step.effects.begin(), step.effects.end(),
+      [](const Effect& effect) { return effect.kind == "best_revoked"; });
+  ASSERT_NE(revoked, step.effects.end());
+  EXPECT_EQ(revoked->detail, Json({{"candidate", 1}, {"best", 0}}));
   EXPECT_EQ(s.evolution.state()
                 .population()
                 .islands()[0]

@@ -101,6 +101,24 @@ RunReport example(const TemporaryFolder& folder) {
   return *report;
 }
 
+TEST(Report, ARevokedBestIsNoBest) {
+  const TemporaryFolder folder;
+  auto store = RunStore::create(folder / "run", {});
+  ASSERT_TRUE(store.has_value());
+  fill(**store);
+  Step revoked = *(*store)->best();
+  revoked.sequence = 5;
+  revoked.purpose = EvaluationPurpose::remeasure;
+  revoked.outcome.kind = OutcomeKind::crashed;
+  revoked.outcome.fitness.reset();
+  revoked.effects = {{"best_revoked", {{"candidate", 2}, {"best", 0}}}};
+  (*store)->record(revoked);
+  const auto report = read_report(**store);
+  ASSERT_TRUE(report.has_value());
+  EXPECT_FALSE(report->best.has_value());
+  EXPECT_EQ(report->headline(), "No kernel was confirmed.");
+}
+
 TEST(Report, SaysWhatWasConfirmedAgainstWhatAndWhere) {
   const TemporaryFolder folder;
   const RunReport report = example(folder);

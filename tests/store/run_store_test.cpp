@@ -150,15 +150,24 @@ TEST(RunStore, SummarisesForStatus) {
   EXPECT_EQ((*reader)->summary()->writer_pid, 0);
 }
 
-TEST(RunStore, ADisqualifiedBestHandsOverToTheOneBefore) {
+TEST(RunStore, ARevokedBestHandsOverToTheOneBefore) {
   const TemporaryFolder folder;
   auto store = RunStore::create(folder / "run", {});
   ASSERT_TRUE(store.has_value());
-  const int64_t best_after[] = {0, 2, 2, 4, 2, 0};
+  const auto revoked = [](int64_t id, int64_t best) {
+    return Effect{"best_revoked", {{"candidate", id}, {"best", best}}};
+  };
+  const std::pair<Effect, int64_t> best_after[] = {
+      {{"elite", {{"candidate", 1}}}, 0},
+      {{"best", {{"candidate", 2}}}, 2},
+      {{"elite", {{"candidate", 3}}}, 2},
+      {{"best", {{"candidate", 4}}}, 4},
+      {revoked(4, 2), 2},
+      {revoked(2, 0), 0}};
   for (int64_t i = 1; i <= 6; ++i) {
-    const int64_t best = best_after[i - 1];
+    const auto& [effect, best] = best_after[i - 1];
     Step step = make_step(i);
-    if (i > 1) step.effects.push_back({"best", {{"candidate", best}}});
+    step.effects.push_back(effect);
     (*store)->record(step);
     EXPECT_EQ((*store)->summary()->best, best);
     if (best == 0) continue;
@@ -171,7 +180,7 @@ TEST(RunStore, WritesTheBest) {
   auto store = RunStore::create(folder / "run", {});
   ASSERT_TRUE(store.has_value());
   const Step step = make_step(4);
-  ASSERT_TRUE((*store)->write_best(step, ".cpp", "| a |\n"));
+  ASSERT_TRUE((*store)->write_best(step, "cpp", "| a |\n"));
   EXPECT_EQ(read_file(folder / "run/best/kernel.cpp").value(), "text of 4");
   EXPECT_EQ(read_file(folder / "run/best/table.md").value(), "| a |\n");
   const Json info =
@@ -179,6 +188,8 @@ TEST(RunStore, WritesTheBest) {
   EXPECT_EQ(info["run"], "run");
   EXPECT_EQ(info["candidate"], 4);
   EXPECT_EQ(info["outcome"], to_json(step.outcome));
+  ASSERT_TRUE((*store)->clear_best());
+  EXPECT_TRUE(std::filesystem::is_empty(folder / "run/best"));
 }
 
 TEST(RunStore, ReadersSeeWhatTheWriterCommitted) {

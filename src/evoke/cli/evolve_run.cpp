@@ -82,6 +82,7 @@ class EvolveRun : public EventSink {
     store_->record(step);
     for (const Effect& effect : step.effects) {
       if (effect.kind == "best") keep_best(step);
+      if (effect.kind == "best_revoked") restore_best();
     }
   }
 
@@ -91,6 +92,7 @@ class EvolveRun : public EventSink {
   void search();
   void finish();
   void keep_best(const Step& step);
+  void restore_best();
   void progress(const Evolution& evolution, const Step* step);
   void announce(const std::string& what);
   void write_reports();
@@ -252,6 +254,13 @@ void EvolveRun::keep_best(const Step& step) {
                                                               : "metal",
       to_markdown(measurement_table(shapes)));
   if (!written) log_warn(written.error().message);
+}
+
+// The best failed when it was judged again.
+void EvolveRun::restore_best() {
+  if (const auto best = store_->best()) return keep_best(*best);
+  const auto cleared = store_->clear_best();
+  if (!cleared) log_warn(cleared.error().message);
 }
 
 void EvolveRun::progress(const Evolution& evolution, const Step* step) {

@@ -197,7 +197,8 @@ void SearchState::apply_confirm(Step& step) {
 void SearchState::disqualify(CandidateId id, std::vector<Effect>& effects) {
   population_.disqualify(id, effects);
   if (!confirmation_.disqualify(id)) return;
-  effects.push_back(about("best", confirmation_.best_id()));
+  effects.push_back(
+      {"best_revoked", {{"candidate", id}, {"best", confirmation_.best_id()}}});
 }
 
 void SearchState::check_budget() {

@@ -60,12 +60,17 @@ class Reader {
     if (effect.kind == "best") {
       const CandidateId id = effect.detail.value("candidate", CandidateId{0});
       if (id == step.candidate.id && step.outcome.fitness) {
+        bests_.push_back(step);
         report_.best = step;
         report_.best_over_time.push_back(
             {step.elapsed_s, id, *step.outcome.fitness});
-      } else if (id == 0) {
-        report_.best.reset();
       }
+    } else if (effect.kind == "best_revoked") {
+      std::erase_if(bests_, [&](const Step& best) {
+        return best.candidate.id == step.candidate.id;
+      });
+      report_.best.reset();
+      if (!bests_.empty()) report_.best = bests_.back();
     } else if (effect.kind == "elite" || effect.kind == "vacated") {
       const auto key =
           std::pair(effect.detail.value("island", 0),
@@ -116,6 +121,7 @@ class Reader {
   std::map<CandidateId, Candidate> candidates_;
   std::map<CandidateId, Fitness> fitness_;
   std::map<std::pair<int, std::vector<int>>, CandidateId> cells_;
+  std::vector<Step> bests_;  // confirmed and not revoked, newest last
   Json confinement_;
 };
 

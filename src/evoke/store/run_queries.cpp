@@ -102,10 +102,12 @@ Result<std::vector<Step>> RunStore::steps_of(CandidateId candidate) const {
 Result<Step> RunStore::best() const {
   Database& database = implementation_->database;
   const ReadSnapshot snapshot(database);
-  // A best that was disqualified hands over to the one before it.
+  // A best that was revoked hands over to the one before it, if there is one.
   const auto id = database.number(
-      "SELECT coalesce(json_extract(detail, '$.candidate'), 0) FROM events "
-      "WHERE kind = 'best' ORDER BY sequence DESC, position DESC LIMIT 1");
+      "SELECT coalesce(json_extract(detail, CASE kind WHEN 'best' "
+      "THEN '$.candidate' ELSE '$.best' END), 0) FROM events "
+      "WHERE kind IN ('best', 'best_revoked') "
+      "ORDER BY sequence DESC, position DESC LIMIT 1");
   if (!id) return error_of(id);
   if (*id == 0) return absent(folder() + ": no kernel was confirmed yet");
   auto reader = StepReader::prepare(

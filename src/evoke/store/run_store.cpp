@@ -260,9 +260,13 @@ Result<void> RunStore::write_best(const Step& step, std::string_view extension,
                      {"summary", candidate.summary},
                      {"outcome", to_json(step.outcome)}};
   return replace_best_folder(
-      folder(), {{"kernel" + std::string(extension), candidate.text},
+      folder(), {{"kernel." + std::string(extension), candidate.text},
                  {"info.json", dump_json(info, 2) + "\n"},
                  {"table.md", table_markdown}});
+}
+
+Result<void> RunStore::clear_best() {
+  return replace_best_folder(folder(), {});
 }
 
 Result<void> RunStore::limit_size(int64_t bytes) {

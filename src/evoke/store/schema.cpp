@@ -74,7 +74,7 @@ CREATE TABLE events (
   PRIMARY KEY (sequence, position)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX events_about_the_best ON events(sequence, position)
-  WHERE kind = 'best';
+  WHERE kind IN ('best', 'best_revoked');
 
 CREATE TABLE llm_calls (
   id INTEGER PRIMARY KEY,

@@ -13,8 +13,7 @@
 
 namespace evoke {
 
-// A consequence of a step: "elite", "displaced", "migrated", "restarted",
-// "best", "confirm_requested", "stopped", ...
+// A consequence of a step. docs/run-format.md lists the kinds.
 struct Effect {
   std::string kind;
   Json detail = Json::object();
