@@ -47,15 +47,17 @@ Outcome Confirmer::confirm(const EvaluationRequest& request) {
   judging.plan();
   if (!judging.done()) judging.compile(track_.workload(), {GateLevel::full});
   if (!judging.done()) judging.load();
-  if (!judging.done()) {
-    judging.run_gate(Stage::gate, track_.workload(), GateLevel::full,
-                     options_.gate, CaseSeeds::fresh);
-  }
   judging.enter(Stage::confirm);
   std::vector<ShapeMeasurement> shapes;
+  // Most that fail do so here, where it takes the least time; every timed
+  // answer is checked, too.
   if (!judging.done()) race(judging, request, shapes);
+  if (!judging.done()) {
+    judging.run_gate(Stage::confirm, track_.workload(), GateLevel::full,
+                     options_.gate, CaseSeeds::fresh);
+  }
   if (!judging.done()) race_baselines(judging, shapes);
-  if (!judging.done()) judging.veto_implausible(track_, shapes);
+  if (!judging.done()) judging.veto_implausible(track_, shapes, 1.0);
   if (!judging.done()) {
     judging.end_measured(OutcomeKind::confirmed, std::move(shapes));
   } else if (judging.outcome().kind == OutcomeKind::not_confirmed) {

@@ -204,6 +204,10 @@ RunnerResult<bool> Gate::run_once(Context& context, const Binding& binding,
          damage->message);
     return false;
   }
+  // The same bytes were right before; guard bands are part of them.
+  if (!context.right_output.empty() && output == context.right_output) {
+    return true;
+  }
   const CheckReport report = context.prepared.check(output);
   if (result.report.verdict != CheckVerdict::right ||
       report.row_ratio > result.report.row_ratio) {

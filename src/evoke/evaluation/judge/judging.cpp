@@ -185,13 +185,14 @@ std::optional<RaceResult> Judging::race(RaceTrack& track, Opponent& opponent,
 }
 
 void Judging::veto_implausible(RaceTrack& track,
-                               std::vector<ShapeMeasurement>& shapes) {
-  const auto impossible = [](const ShapeMeasurement& shape) {
-    return shape.candidate_us < kImplausibleShare * shape.roof_us;
+                               std::vector<ShapeMeasurement>& shapes,
+                               double suspicion) {
+  const auto below = [](const ShapeMeasurement& shape, double share) {
+    return shape.candidate_us < share * shape.roof_us;
   };
   bool remeasured = false;
   for (ShapeMeasurement& shape : shapes) {
-    if (!impossible(shape)) continue;
+    if (!below(shape, suspicion)) continue;
     if (!remeasured) {
       if (auto again = track.remeasure_roofline(); !again) {
         end(again.error());
@@ -204,7 +205,7 @@ void Judging::veto_implausible(RaceTrack& track,
         shape.roof_us = track.roof_us(each, shape.cache_state);
       }
     }
-    if (!impossible(shape)) continue;
+    if (!below(shape, kImplausibleShare)) continue;
     end(OutcomeKind::implausible,
         fmt::format("{}: took {:.2f} us, and this machine needs {:.2f} us to "
                     "read its inputs and do its arithmetic",

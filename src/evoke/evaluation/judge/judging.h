@@ -42,10 +42,10 @@ class Judging {
   // Empty when it ended.
   std::optional<RaceResult> race(RaceTrack& track, Opponent& opponent,
                                  const RaceTrack::Request& request);
-  // Quicker than the machine can be: the roofline gets a second chance, the
-  // number does not.
-  void veto_implausible(RaceTrack& track,
-                        std::vector<ShapeMeasurement>& shapes);
+  // Quicker than the machine can be: below `suspicion` of the roof the
+  // roofline is measured again; a number that is still impossible is vetoed.
+  void veto_implausible(RaceTrack& track, std::vector<ShapeMeasurement>& shapes,
+                        double suspicion = kImplausibleShare);
   // Ends it well: `measured` or `confirmed`, with a fitness.
   void end_measured(OutcomeKind kind, std::vector<ShapeMeasurement> shapes);
 

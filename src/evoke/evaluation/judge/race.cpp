@@ -79,12 +79,11 @@ RunnerResult<void> Race::ensure(const Plan& plan, int64_t timeout_ms,
 
 RunnerResult<void> Race::prepare(int num_pairs, int64_t timeout_ms,
                                  std::optional<ArmFailure>& failure) {
-  for (int i = 0; i < num_pairs && !failure; ++i) {
+  while (static_cast<int>(planned_.size()) < num_pairs && !failure) {
     planned_.push_back(plan_pair());
     auto ensured = ensure(planned_.back(), timeout_ms, failure);
     if (!ensured) return ensured;
   }
-  std::reverse(planned_.begin(), planned_.end());
   return {};
 }
 
@@ -94,8 +93,8 @@ RunnerResult<void> Race::run_pair(std::optional<ArmFailure>& failure) {
     auto ensured = ensure(planned_.back(), options_.timeout_ms, failure);
     if (!ensured || failure) return ensured;
   }
-  const Plan plan = std::move(planned_.back());
-  planned_.pop_back();
+  const Plan plan = std::move(planned_.front());
+  planned_.pop_front();
   TimedPair pair;
   double slowest_ns = 0;
   double quickest_ns = std::numeric_limits<double>::infinity();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,9 +36,9 @@ class Race {
   Race(std::shared_ptr<TimingInputs> inputs, Arm& baseline, Arm& candidate,
        RaceOptions options, uint64_t rng_seed);
 
-  // Plans pairs and has both arms bind, run and check all their slots:
-  // untimed work that need not wait for the exclusive lock. What was wrong
-  // with the candidate is in `failure`; a wrong baseline is a fault.
+  // Plans up to so many pairs and has both arms bind, run and check all their
+  // slots: untimed work that need not wait for the exclusive lock. What was
+  // wrong with the candidate is in `failure`; a wrong baseline is a fault.
   RunnerResult<void> prepare(int num_pairs, int64_t timeout_ms,
                              std::optional<ArmFailure>& failure);
   // Times one planned pair (planning one more when there is none left).
@@ -67,7 +68,7 @@ class Race {
   Arm& candidate_;
   RaceOptions options_;
   Rng rng_;
-  std::vector<Plan> planned_;  // the last one is the next
+  std::deque<Plan> planned_;
   std::vector<TimedPair> pairs_;
   int discarded_pairs_ = 0;
 };

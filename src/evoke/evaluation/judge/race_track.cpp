@@ -186,53 +186,76 @@ RunnerResult<RaceResult> RaceTrack::race(LoadedKernel& candidate,
   }
   std::vector<Entry> entries;
   RaceResult result;
-  {
-    const auto share = bench_.lock().share(bench_.stop());
-    if (!share) return fault(Kind::cancelled, "cancelled");
-    auto failure = prepare(candidate, request, **side, entries);
-    if (!failure) return fault_of(failure);
-    if (*failure) {
-      result.failure = std::move(*failure);
-      return result;
-    }
-  }
-  {
-    const auto claim = bench_.lock().claim(bench_.stop());
-    if (!claim) return fault(Kind::cancelled, "cancelled");
-    auto ran = run(request, entries, result);
+  // A few pairs first: what is clearly slow ends there.
+  const bool may_stop = request.stop_below_fitness > 0;
+  for (const int num_pairs :
+       {std::min(kFirstPairs, request.num_pairs), request.num_pairs}) {
+    auto ran = run_up_to(num_pairs, candidate, **side, entries, result);
     if (!ran && candidate.runner().usable() &&
         ran.error().kind != Kind::cancelled) {
       return fault(Kind::unavailable,
                    opponent.name() + ": " + ran.error().message);
     }
     if (!ran) return fault_of(ran);
+    if (result.failure) return result;
+    if (may_stop && num_pairs < request.num_pairs &&
+        clearly_below(request, entries)) {
+      result.stopped_early = true;
+      break;
+    }
   }
-  if (result.failure) return result;
   for (const Entry& entry : entries) {
     result.shapes.push_back(measurement(request, entry));
   }
   return result;
 }
 
-RunnerResult<std::optional<RaceFailure>> RaceTrack::prepare(
-    LoadedKernel& candidate, const Request& request, Opponent::Side& side,
-    std::vector<Entry>& entries) {
-  for (std::size_t i = 0; i < tracks_.size(); ++i) {
-    if (!side.arms[i]) continue;
-    std::optional<ArmFailure> failure;
-    auto entry = enter(candidate, i, side, failure);
-    if (!entry) return fault_of(entry);
-    if (!failure) {
-      auto prepared = entry->race->prepare(request.num_pairs,
-                                           options_.call_timeout_ms, failure);
-      if (!prepared) return fault_of(prepared);
-    }
-    if (failure) {
-      return RaceFailure{tracks_[i].shape.shape.name, std::move(*failure)};
-    }
-    entries.push_back(std::move(*entry));
+// Untimed work beside others, then the pairs alone.
+RunnerResult<void> RaceTrack::run_up_to(int num_pairs, LoadedKernel& candidate,
+                                        Opponent::Side& side,
+                                        std::vector<Entry>& entries,
+                                        RaceResult& result) {
+  {
+    const auto share = bench_.lock().share(bench_.stop());
+    if (!share) return fault(Kind::cancelled, "cancelled");
+    auto prepared = prepare(num_pairs, candidate, side, entries, result);
+    if (!prepared || result.failure) return prepared;
   }
-  return std::optional<RaceFailure>();
+  const auto claim = bench_.lock().claim(bench_.stop());
+  if (!claim) return fault(Kind::cancelled, "cancelled");
+  return run(num_pairs, entries, result);
+}
+
+RunnerResult<void> RaceTrack::prepare(int num_pairs, LoadedKernel& candidate,
+                                      Opponent::Side& side,
+                                      std::vector<Entry>& entries,
+                                      RaceResult& result) {
+  std::optional<ArmFailure> failure;
+  if (entries.empty()) {
+    for (std::size_t i = 0; i < tracks_.size() && !failure; ++i) {
+      if (!side.arms[i]) continue;
+      auto entry = enter(candidate, i, side, failure);
+      if (!entry) return fault_of(entry);
+      entries.push_back(std::move(*entry));
+    }
+  }
+  for (Entry& entry : entries) {
+    if (failure) break;
+    Race& race = *entry.race;
+    const int missing = num_pairs - static_cast<int>(race.pairs().size());
+    auto prepared = race.prepare(missing, options_.call_timeout_ms, failure);
+    if (!prepared) return prepared;
+    if (failure) {
+      result.failure = RaceFailure{tracks_[entry.shape].shape.shape.name,
+                                   std::move(*failure)};
+      return {};
+    }
+  }
+  if (failure) {
+    result.failure = RaceFailure{tracks_[entries.back().shape].shape.shape.name,
+                                 std::move(*failure)};
+  }
+  return {};
 }
 
 RunnerResult<RaceTrack::Entry> RaceTrack::enter(
@@ -269,30 +292,24 @@ RunnerResult<RaceTrack::Entry> RaceTrack::enter(
 }
 
 // Pairs go round all shapes, so that a slow drift meets them alike.
-RunnerResult<void> RaceTrack::run(const Request& request,
-                                  std::vector<Entry>& entries,
+RunnerResult<void> RaceTrack::run(int num_pairs, std::vector<Entry>& entries,
                                   RaceResult& result) {
-  const int most_rounds = request.num_pairs * kMostTriesPerPair;
-  for (int round = 0; round < most_rounds; ++round) {
+  for (int round = 0; round < num_pairs * kMostTriesPerPair; ++round) {
     bool all_done = true;
-    for (std::size_t i = 0; i < entries.size(); ++i) {
-      Race& race = *entries[i].race;
-      if (static_cast<int>(race.pairs().size()) >= request.num_pairs) continue;
+    for (Entry& entry : entries) {
+      Race& race = *entry.race;
+      if (static_cast<int>(race.pairs().size()) >= num_pairs) continue;
       all_done = false;
       std::optional<ArmFailure> failure;
       auto ran = race.run_pair(failure);
       if (!ran) return ran;
       if (failure) {
-        result.failure = RaceFailure{tracks_[entries[i].shape].shape.shape.name,
+        result.failure = RaceFailure{tracks_[entry.shape].shape.shape.name,
                                      std::move(*failure)};
         return {};
       }
     }
     if (all_done) break;
-    if (round + 1 == kFirstPairs && clearly_below(request, entries)) {
-      result.stopped_early = true;
-      break;
-    }
   }
   return {};
 }

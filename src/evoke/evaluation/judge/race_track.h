@@ -118,14 +118,16 @@ class RaceTrack {
   RunnerResult<void> measure_empty_block(Opponent& kernel);
   Opponent::Inputs inputs() const;
   OpponentOptions opponent_options(CacheState state) const;
-  RunnerResult<std::optional<RaceFailure>> prepare(LoadedKernel& candidate,
-                                                   const Request& request,
-                                                   Opponent::Side& side,
-                                                   std::vector<Entry>& entries);
+  RunnerResult<void> run_up_to(int num_pairs, LoadedKernel& candidate,
+                               Opponent::Side& side,
+                               std::vector<Entry>& entries, RaceResult& result);
+  RunnerResult<void> prepare(int num_pairs, LoadedKernel& candidate,
+                             Opponent::Side& side, std::vector<Entry>& entries,
+                             RaceResult& result);
   RunnerResult<Entry> enter(LoadedKernel& candidate, std::size_t shape,
                             Opponent::Side& side,
                             std::optional<ArmFailure>& failure);
-  RunnerResult<void> run(const Request& request, std::vector<Entry>& entries,
+  RunnerResult<void> run(int num_pairs, std::vector<Entry>& entries,
                          RaceResult& result);
   ShapeMeasurement measurement(const Request& request,
                                const Entry& entry) const;

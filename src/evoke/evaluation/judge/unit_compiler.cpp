@@ -82,13 +82,21 @@ RunnerResult<Unit> UnitCompiler::compile(const KernelSource& kernel,
     compiling_.insert(key);
   }
   RunnerResult<Unit> result = fault(Kind::unavailable, "not compiled");
+  // Diagnostics name lines, which are not part of the identity: a failure is
+  // remembered for this very text.
+  const std::string failure_key = hash_hex(key + kernel.hash());
   std::optional<protocol::Compiled> found;
   if (cache_) found = cache_->find(key);
+  if (cache_ && !found) found = cache_->find(failure_key);
   if (found) {
     result = make_unit(std::move(*found), /*was_cached=*/true);
   } else {
     result = compile_in_runner(kernel, signature, unit, stop);
-    if (result && cache_) cache_->insert(key, (*result)->compiled);
+    if (result && cache_) {
+      const protocol::Compiled& compiled = (*result)->compiled;
+      const bool ok = compiled.status == protocol::Compiled::Status::ok;
+      cache_->insert(ok ? key : failure_key, compiled);
+    }
   }
   {
     const std::lock_guard lock(mutex_);

@@ -48,6 +48,20 @@ std::vector<const SourceToken*> visible_tokens(
   return visible;
 }
 
+// A directive as it is written: "F (x)" and "F(x)" define different macros.
+std::string directive_text(const KernelSource& kernel, int line) {
+  const std::string_view code = kernel.code();
+  std::size_t begin = 0;
+  for (int at = kernel.code_line(); at < line; ++at) {
+    begin = code.find('\n', begin) + 1;
+  }
+  std::size_t end = code.find('\n', begin);
+  while (end != std::string_view::npos && end > 0 && code[end - 1] == '\\') {
+    end = code.find('\n', end + 1);
+  }
+  return std::string(code.substr(begin, end - begin));
+}
+
 Json scratch_types(const KernelPlan& plan) {
   Json types = Json::array();
   for (const ScratchTensor& scratch : plan.scratch) {
@@ -83,10 +97,16 @@ std::string unit_identity(const KernelSource& kernel,
   bool names_can_be_made = false;  // by ##
   std::string text;
   for (const SourceToken* token : visible_tokens(tokens, wanted)) {
-    text.append(std::to_string(token->line)).push_back(':');
-    text.append(token->text).push_back('\n');
+    // A directive is a line of its own; elsewhere lines mean nothing.
+    const bool directive = token->in_directive && token->starts_line;
+    text.append(directive ? "\n#" : "\n ").append(token->text);
     names.insert(token->text);
+    if (directive) text += directive_text(kernel, token->line);
     if (token->text == "##") names_can_be_made = true;
+  }
+  if (names_can_be_made || names.contains("__LINE__")) {
+    identity["line"] = kernel.code_line();
+    identity["lines"] = hash_hex(kernel.code());
   }
   for (const auto& [name, value] : unit.constants) {
     if (names_can_be_made || names.contains(name)) {

@@ -1,7 +1,7 @@
-// What decides the outcome of compiling one unit: everything that the
-// compiler will see, and nothing else. Two units of equal identity compile to
-// the same object, so a step of a parameter that only one variant uses costs
-// the others nothing.
+// What decides the object that compiling one unit gives: everything that the
+// compiler will see, and nothing else; neither line numbers nor comments. Two
+// units of equal identity compile to the same object, so a step of a parameter
+// that only one variant uses costs the others nothing.
 #pragma once
 
 #include <string>
@@ -12,7 +12,8 @@
 
 namespace evoke::judge {
 
-// 32 hexadecimal digits. Line numbers count, since diagnostics name them.
+// 32 hexadecimal digits. Diagnostics name lines as well: see
+// unit_compiler.cpp.
 std::string unit_identity(const KernelSource& kernel,
                           const ProblemSignature& signature,
                           const CompileUnit& unit);
