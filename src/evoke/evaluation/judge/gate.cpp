@@ -204,8 +204,11 @@ RunnerResult<bool> Gate::run_once(Context& context, const Binding& binding,
          damage->message);
     return false;
   }
-  // The same bytes were right before; guard bands are part of them.
-  if (!context.right_output.empty() && output == context.right_output) {
+  // The same bytes were right before; guard bands are part of them. The first
+  // answer of all has nothing to be compared with but the truth.
+  const bool first = &output == &context.right_output;
+  if (!first && !context.right_output.empty() &&
+      output == context.right_output) {
     return true;
   }
   const CheckReport report = context.prepared.check(output);
