@@ -22,6 +22,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kExtension = ".cbor";
+constexpr std::string_view kDraft = "draft-";
+// A draft older than this belongs to a process that did not live to rename it.
+constexpr auto kOldestDraft = std::chrono::hours(1);
 constexpr std::size_t kChecksumBytes = 32;
 // A file's time is its last use, kept this exactly: touching it more often
 // would only cost writes.
@@ -45,6 +48,19 @@ std::vector<Entry> entries_of(const std::string& folder) {
     entries.push_back({file.path(), static_cast<int64_t>(bytes), used});
   }
   return entries;
+}
+
+void remove_old_drafts(const std::string& folder) {
+  const auto now = fs::file_time_type::clock::now();
+  std::error_code error;
+  for (const auto& file : fs::directory_iterator(folder, error)) {
+    if (!file.path().filename().string().starts_with(kDraft)) continue;
+    std::error_code ignored;
+    const auto written = file.last_write_time(ignored);
+    if (!ignored && now - written > kOldestDraft) {
+      fs::remove(file.path(), ignored);
+    }
+  }
 }
 
 std::span<const std::byte> bytes_of(std::string_view text) {
@@ -86,6 +102,7 @@ Result<CompileCache> CompileCache::open(const CompileCacheOptions& options) {
                   "; set XDG_CACHE_HOME to a folder that "
                   "can be written");
   }
+  remove_old_drafts(folder);
   CompileCache cache(folder, options.max_bytes);
   for (const Entry& entry : entries_of(folder)) {
     cache.total_bytes_ += entry.bytes;
@@ -131,8 +148,8 @@ void CompileCache::insert(const std::string& key,
   std::string draft;
   {
     const std::lock_guard lock(mutex_);
-    draft = folder_ + "/draft-" + std::to_string(::getpid()) + "-" +
-            std::to_string(next_draft_++);
+    draft = folder_ + "/" + std::string(kDraft) + std::to_string(::getpid()) +
+            "-" + std::to_string(next_draft_++);
   }
   // Not synced: what a power cut tears, the checksum finds.
   std::ofstream file(draft, std::ios::binary);
