@@ -63,6 +63,11 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& success) {  // --help, --version
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
+    if (app.get_subcommands().empty() && !app.remaining().empty()) {
+      return fail("'" + app.remaining().front() +
+                      "' is no command (evoke --help lists what there is)",
+                  kUsage);
+    }
     return fail(
         std::string(error.what()) + " (evoke --help lists what there is)",
         kUsage);

@@ -1,9 +1,13 @@
 #include "evoke/cli/evolve_run.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <filesystem>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -57,6 +61,25 @@ std::vector<Symbols> known_letters(const Laboratory& laboratory) {
     }
   }
   return known;
+}
+
+// What would only show after the set-up.
+void check_folder(const std::string& folder) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (fs::exists(fs::path(folder) / "run.db", error)) {
+    throw StartupError(folder +
+                       ": holds a run already; go on with it by "
+                       "--resume " +
+                       folder + " or name another folder");
+  }
+  fs::create_directories(folder, error);
+  if (error || ::access(folder.c_str(), W_OK) != 0) {
+    throw StartupError(
+        folder + ": cannot be written: " +
+        (error ? error.message() : std::string(std::strerror(errno))) +
+        "; name another place with --output");
+  }
 }
 
 class EvolveRun : public EventSink {
@@ -129,6 +152,7 @@ void EvolveRun::open() {
     if (options_.budget) config_.budget = *options_.budget;
     elapsed_before_s_ = value_or_throw(store_->summary()).elapsed_s;
   }
+  if (!options_.resume) check_folder(options_.folder);
   if (config_.proposer != "parameters") {
     throw UsageError("--proposer " + config_.proposer +
                      ": this build knows parameters");

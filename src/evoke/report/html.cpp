@@ -19,7 +19,7 @@ constexpr const char* kStyle = R"(
 --bad:#f28b82}}
 *{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);
 font:16px/1.55 system-ui,-apple-system,"Segoe UI",sans-serif}
-main{max-width:860px;margin:0 auto;padding:2.2rem 1.2rem 4rem}
+main{max-width:1040px;margin:0 auto;padding:2.2rem 1.2rem 4rem}
 h1{font-size:1.7rem;margin:0 0 .3rem}h2{font-size:1.15rem;margin:2.4rem 0 .6rem}
 p.lead{font-size:1.15rem;margin:.2rem 0 1rem}p.note{color:var(--soft);
 font-size:.92rem}figure{margin:0;overflow-x:auto}svg{width:100%;height:auto;

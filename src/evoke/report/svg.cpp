@@ -141,7 +141,7 @@ std::string bar_plot(const std::vector<BarGroup>& groups) {
     for (const Bar& bar : group.bars) {
       if (!(bar.value > 0)) continue;
       smallest = std::min(smallest, bar.value);
-      largest = std::max(largest, bar.value);
+      largest = std::max({largest, bar.value, bar.high});
     }
   }
   if (largest <= 0) return {};
@@ -157,6 +157,7 @@ std::string bar_plot(const std::vector<BarGroup>& groups) {
       svg += text_at(kLabel - 8, y + 12, "end", bar.label);
       if (bar.value > 0) {
         const double end = x(std::log(bar.value));
+        double text = end;
         svg += fmt::format(
             "<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" "
             "height=\"{:.1f}\" rx=\"2\" class=\"bar{}\"/>",
@@ -164,8 +165,9 @@ std::string bar_plot(const std::vector<BarGroup>& groups) {
         if (bar.low > 0 && bar.low < bar.high) {
           svg += line(x(std::log(bar.low)), y + kBar / 2, x(std::log(bar.high)),
                       y + kBar / 2, "whisker");
+          text = std::max(text, x(std::log(bar.high)));
         }
-        svg += text_at(end + 6, y + 12, "start", bar.text);
+        svg += text_at(text + 6, y + 12, "start", bar.text);
       }
       y += kBar;
     }
