@@ -15,10 +15,11 @@ class ConfirmationTest : public testing::Test {
     config.features = {{.name = "x", .low = 0, .high = 10, .bins = 10}};
     population_ = Population(config);
   }
-  Member add(CandidateId id, double log_value, double half_width = 0) {
+  Member add(CandidateId id, double log_value, double half_width = 0,
+             int generation = 1) {
     Candidate candidate;
     candidate.id = id;
-    candidate.generation = 1;
+    candidate.generation = generation;
     Outcome outcome;
     outcome.kind = OutcomeKind::measured;
     outcome.fitness =
@@ -36,18 +37,39 @@ class ConfirmationTest : public testing::Test {
   std::vector<Effect> effects_;
 };
 
-TEST_F(ConfirmationTest, WithoutABestTheGreatestScoreIsTried) {
+TEST_F(ConfirmationTest, WithoutABestTheBestFounderIsToBeBeaten) {
   EXPECT_EQ(confirmation_.contender(population_), 0);
+  EXPECT_EQ(confirmation_.fallback(population_), 0);
+  add(1, -1, 0.02, 0);
+  add(2, 0, 0.02, 0);
+  EXPECT_EQ(confirmation_.contender(population_), 0) << "founders wait";
+  EXPECT_EQ(confirmation_.fallback(population_), 2);
+  add(3, 0.01, 0.02);
+  EXPECT_EQ(confirmation_.contender(population_), 0) << "within noise";
+  add(4, 0.5, 0.02);
+  add(5, 0.4, 0.02);
+  EXPECT_EQ(confirmation_.contender(population_), 4);
+  population_.entry(4).refuted = true;
+  EXPECT_EQ(confirmation_.contender(population_), 5);
+  population_.entry(4).refuted = false;
+  population_.entry(4).confirms = 2;
+  EXPECT_EQ(confirmation_.contender(population_), 5);
+}
+
+TEST_F(ConfirmationTest, WithoutFoundersTheGreatestScoreIsTried) {
   add(1, 0);
   add(2, 0.5);
-  add(3, -0.5);
-  EXPECT_TRUE(confirmation_.due());
   EXPECT_EQ(confirmation_.contender(population_), 2);
-  population_.entry(2).refuted = true;
-  EXPECT_EQ(confirmation_.contender(population_), 1);
-  population_.entry(2).refuted = false;
-  population_.entry(2).confirms = 2;
-  EXPECT_EQ(confirmation_.contender(population_), 1);
+  EXPECT_EQ(confirmation_.fallback(population_), 0);
+}
+
+TEST_F(ConfirmationTest, AFounderStandsInOnceAndOnlyForNothingElse) {
+  add(1, 0, 0, 0);
+  population_.entry(1).confirms = 2;
+  EXPECT_EQ(confirmation_.fallback(population_), 0);
+  population_.entry(1).confirms = 0;
+  confirmation_.crown(add(2, 1));
+  EXPECT_EQ(confirmation_.fallback(population_), 0);
 }
 
 TEST_F(ConfirmationTest, OnlyWhatBeatsTheBestBeyondNoiseIsTried) {
@@ -60,12 +82,21 @@ TEST_F(ConfirmationTest, OnlyWhatBeatsTheBestBeyondNoiseIsTried) {
 }
 
 TEST_F(ConfirmationTest, ConfirmationsAreSpacedOut) {
-  EXPECT_TRUE(confirmation_.due());
-  confirmation_.crown(add(1, 0));
-  confirmation_.count_confirmation();
-  for (int i = 0; i < 3; ++i) {
-    EXPECT_FALSE(confirmation_.due());
-    confirmation_.count_judged();
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_FALSE(confirmation_.due());
+      confirmation_.count_judged(1);
+    }
+    EXPECT_TRUE(confirmation_.due());
+    confirmation_.count_confirmation(1);
+  }
+}
+
+TEST_F(ConfirmationTest, ConfirmationsTakeAQuarterOfTheTimeAtMost) {
+  confirmation_.count_confirmation(20);
+  for (int i = 0; i < 30; ++i) {
+    EXPECT_FALSE(confirmation_.due()) << i;
+    confirmation_.count_judged(2);
   }
   EXPECT_TRUE(confirmation_.due());
 }

@@ -71,7 +71,11 @@ class Watcher {
     ASSERT_FALSE(request.candidate.text.empty());
     if (request.purpose != EvaluationPurpose::confirm) return;
     const Exemplar* best = evolution.best();
-    ASSERT_EQ(request.rival_text, best ? best->candidate.text : "");
+    if (best) {
+      ASSERT_EQ(request.rival_text, best->candidate.text);
+    } else if (request.candidate.generation == 0) {
+      ASSERT_EQ(request.rival_text, "");
+    }
   }
 
   int64_t elite_changes() const { return changes_; }

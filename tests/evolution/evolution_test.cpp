@@ -8,6 +8,11 @@
 namespace evoke {
 namespace {
 
+bool has(const Step& step, std::string_view kind) {
+  return std::any_of(step.effects.begin(), step.effects.end(),
+                     [&](const Effect& effect) { return effect.kind == kind; });
+}
+
 // Every request is answered by hand.
 class Scenario {
  public:
@@ -45,14 +50,18 @@ class Scenario {
     }
     return evolution.apply(outcome, ++elapsed_s);
   }
-  // The founders are scored, the best of them is confirmed.
+  // The founders are scored.
   void start(double first = 1, double second = 0.5) {
     finish(evaluation(), OutcomeKind::measured, first);
     finish(evaluation(), OutcomeKind::measured, second);
+  }
+  // At the end nothing was confirmed but the founder that is tried then.
+  std::optional<StopReason> stops_with_a_founder() {
     const auto confirm = evaluation();
     EXPECT_EQ(confirm.purpose, EvaluationPurpose::confirm);
-    EXPECT_EQ(confirm.rival_text, "");
-    finish(confirm, OutcomeKind::confirmed, std::max(first, second));
+    EXPECT_EQ(confirm.candidate.generation, 0);
+    finish(confirm, OutcomeKind::confirmed, 1);
+    return stops();
   }
   std::optional<Step> answer(const ProposalRequest& request,
                              const std::string& text) {
@@ -81,12 +90,7 @@ EvolutionConfig plain_config() {
   return config;
 }
 
-bool has(const Step& step, std::string_view kind) {
-  return std::any_of(step.effects.begin(), step.effects.end(),
-                     [&](const Effect& effect) { return effect.kind == kind; });
-}
-
-TEST(Evolution, FoundersComeFirstAndTheBestOfThemIsConfirmed) {
+TEST(Evolution, FoundersComeFirstOneAtATimePerWorker) {
   Scenario s(plain_config());
   const auto first = s.evaluation();
   EXPECT_EQ(first.candidate.id, 1);
@@ -95,19 +99,32 @@ TEST(Evolution, FoundersComeFirstAndTheBestOfThemIsConfirmed) {
   EXPECT_TRUE(s.waits()) << "one worker, one evaluation";
   s.finish(first, OutcomeKind::measured, 0.5);
   s.finish(s.evaluation(), OutcomeKind::measured, 1);
+  EXPECT_EQ(s.proposal().parent.candidate.id, 2);
+}
+
+// Confirming a founder takes as long as judging many children.
+TEST(Evolution, AFounderIsConfirmedAtTheEndWhenNothingElseWas) {
+  auto config = plain_config();
+  config.budget.iterations = 1;
+  Scenario s(config);
+  s.start();
+  s.child("not better", OutcomeKind::measured, 1.0005);
   const auto confirm = s.evaluation();
-  EXPECT_EQ(confirm.candidate.id, 2);
+  EXPECT_EQ(confirm.candidate.id, 1);
   EXPECT_EQ(confirm.purpose, EvaluationPurpose::confirm);
-  EXPECT_EQ(s.evolution.best(), nullptr);
+  EXPECT_EQ(confirm.rival_text, "") << "it has nobody to beat";
   EXPECT_TRUE(has(s.finish(confirm, OutcomeKind::confirmed, 1.01), "best"));
-  EXPECT_EQ(s.evolution.best()->candidate.id, 2);
+  EXPECT_EQ(s.evolution.best()->candidate.id, 1);
   EXPECT_EQ(s.evolution.status().best_fitness->value, 1.01);
+  EXPECT_EQ(s.stops(), StopReason::iterations);
 }
 
 TEST(Evolution, TheNextFounderIsTriedWhenTheFirstFailsConfirmation) {
-  Scenario s(plain_config());
-  s.finish(s.evaluation(), OutcomeKind::measured, 1);
-  s.finish(s.evaluation(), OutcomeKind::measured, 0.5);
+  auto config = plain_config();
+  config.budget.iterations = 1;
+  Scenario s(config);
+  s.start();
+  s.child("broken", OutcomeKind::crashed);
   EXPECT_TRUE(has(s.finish(s.evaluation(), OutcomeKind::nondeterministic),
                   "disqualified"));
   const auto second = s.evaluation();
@@ -120,12 +137,14 @@ TEST(Evolution, AWouldBeBestIsConfirmedAgainstTheBest) {
   s.start();
   EXPECT_TRUE(
       has(s.child("better", OutcomeKind::measured, 1.5), "confirm_requested"));
-  EXPECT_EQ(s.evolution.best()->candidate.id, 1) << "not before it is shown";
+  EXPECT_EQ(s.evolution.best(), nullptr) << "not before it is shown";
   const auto confirm = s.evaluation();
   EXPECT_EQ(confirm.candidate.text, "better");
-  EXPECT_EQ(confirm.rival_text, "first");
+  EXPECT_EQ(confirm.rival_text, "first") << "the best founder";
   s.finish(confirm, OutcomeKind::confirmed, 1.4);
   EXPECT_EQ(s.evolution.best()->candidate.text, "better");
+  s.child("still better", OutcomeKind::measured, 2);
+  EXPECT_EQ(s.evaluation().rival_text, "better");
 }
 
 TEST(Evolution, WhatIsNotConfirmedStaysAnEliteButDoesNotTryAgainAtOnce) {
@@ -134,7 +153,7 @@ TEST(Evolution, WhatIsNotConfirmedStaysAnEliteButDoesNotTryAgainAtOnce) {
   s.child("lucky", OutcomeKind::measured, 1.5);
   const Step step = s.finish(s.evaluation(), OutcomeKind::not_confirmed);
   EXPECT_TRUE(has(step, "not_confirmed"));
-  EXPECT_EQ(s.evolution.best()->candidate.id, 1);
+  EXPECT_EQ(s.evolution.best(), nullptr);
   const CandidateId lucky = step.candidate.id;
   const Entry& entry = *s.evolution.state().population().find(lucky);
   EXPECT_EQ(entry.seats, 1);
@@ -173,18 +192,20 @@ TEST(Evolution, WithinNoiseTheEliteIsMeasuredAgainAndNotReplaced) {
 }
 
 TEST(Evolution, AnEliteThatFailsWhenMeasuredAgainIsDisqualified) {
-  auto config = plain_config();
-  config.confirmation.interval = 100;
-  Scenario s(config);
+  Scenario s(plain_config());
   s.start();
-  s.child("equal", OutcomeKind::measured, 1.01, 0.03);
+  const Step better = s.child("better", OutcomeKind::measured, 2);
+  s.finish(s.evaluation(), OutcomeKind::confirmed, 2);
+  s.child("equal", OutcomeKind::measured, 2.01, 0.03);
+  EXPECT_EQ(s.evolution.best()->candidate.text, "better");
   const Step step = s.finish(s.evaluation(), OutcomeKind::crashed);
   EXPECT_EQ(s.evolution.best(), nullptr) << "it was the best";
   const auto revoked = std::find_if(
       step.effects.begin(), step.effects.end(),
       [](const Effect& effect) { return effect.kind == "best_revoked"; });
   ASSERT_NE(revoked, step.effects.end());
-  EXPECT_EQ(revoked->detail, Json({{"candidate", 1}, {"best", 0}}));
+  EXPECT_EQ(revoked->detail,
+            Json({{"candidate", better.candidate.id}, {"best", 0}}));
   EXPECT_EQ(s.evolution.state()
                 .population()
                 .islands()[0]
@@ -223,12 +244,13 @@ TEST(Evolution, AGenomeInFlightIsSeenToo) {
   const auto second = s.evaluation();
   s.finish(first, OutcomeKind::measured, 1);
   s.finish(second, OutcomeKind::measured, 0.5);
-  s.evaluation();  // the confirmation
   const auto a = s.proposal();
+  const auto b = s.proposal();
   EXPECT_FALSE(s.answer(a, "same").has_value());
-  const auto running = s.evaluation();
-  EXPECT_TRUE(s.waits());
-  s.finish(running, OutcomeKind::compile_failed);
+  const auto in_flight = s.answer(b, "same");
+  ASSERT_TRUE(in_flight.has_value());
+  EXPECT_EQ(in_flight->outcome.duplicate_of, a.id);
+  s.finish(s.evaluation(), OutcomeKind::compile_failed);
   const auto step = s.answer(s.proposal(), "same");
   ASSERT_TRUE(step.has_value());
   EXPECT_EQ(step->outcome.duplicate_of, a.id) << "failures are not repeated";
@@ -276,7 +298,7 @@ TEST(Evolution, AProposerThatFailsUsesUpNoIteration) {
   }
   EXPECT_EQ(s.evolution.status().iterations, 1) << "the one asked for now";
   s.child("x", OutcomeKind::compile_failed);
-  EXPECT_EQ(s.stops(), StopReason::iterations);
+  EXPECT_EQ(s.stops_with_a_founder(), StopReason::iterations);
 }
 
 TEST(Evolution, ABrokenEvaluationIsRepeatedAFewTimes) {
@@ -315,7 +337,7 @@ TEST(Evolution, AProposerThatFindsNothingNewEndsTheSearch) {
   for (int i = 0; i < 7; ++i) {
     s.evolution.answer(s.proposal().id, absent("no gene"), 5);
   }
-  EXPECT_EQ(s.stops(), StopReason::nothing_new);
+  EXPECT_EQ(s.stops_with_a_founder(), StopReason::nothing_new);
 }
 
 TEST(Evolution, SeedsThatDoNotWorkEndTheSearch) {
@@ -336,7 +358,6 @@ TEST(Evolution, AtTheEndWhatIsInFlightFinishesAndTheBestIsConfirmed) {
   const auto b = s.evaluation();
   s.finish(a, OutcomeKind::measured, 1);
   s.finish(b, OutcomeKind::measured, 0.5);
-  s.finish(s.evaluation(), OutcomeKind::confirmed, 1);
   std::vector<EvaluationRequest> running;
   for (const char* text : {"x", "y", "z"}) {
     s.answer(s.proposal(), text);
@@ -352,7 +373,7 @@ TEST(Evolution, AtTheEndWhatIsInFlightFinishesAndTheBestIsConfirmed) {
   EXPECT_EQ(confirm.purpose, EvaluationPurpose::confirm);
   EXPECT_EQ(confirm.candidate.text, "y");
   EXPECT_FALSE(has(s.finish(confirm, OutcomeKind::not_confirmed), "stopped"));
-  // It fell to the best's score, so the elite before it has the cell again.
+  // It fell to the founder's score, so the elite before it has the cell again.
   const auto next = s.evaluation();
   EXPECT_EQ(next.purpose, EvaluationPurpose::confirm);
   EXPECT_EQ(next.candidate.text, "x");
@@ -384,7 +405,10 @@ TEST(Evolution, TimePatienceAndTargetEndTheSearch) {
     } else {
       s.child("y", OutcomeKind::compile_failed);
     }
-    EXPECT_EQ(s.stops(), reason) << to_string(reason);
+    EXPECT_EQ(
+        reason == StopReason::target ? s.stops() : s.stops_with_a_founder(),
+        reason)
+        << to_string(reason);
     EXPECT_TRUE(s.evolution.status().finished);
   }
 }
@@ -397,7 +421,6 @@ TEST(Evolution, AStopFromOutsideLetsEvaluationsFinish) {
   const auto b = s.evaluation();
   s.finish(a, OutcomeKind::measured, 1);
   s.finish(b, OutcomeKind::measured, 0.5);
-  s.finish(s.evaluation(), OutcomeKind::confirmed, 1);
   s.answer(s.proposal(), "x");
   const auto running = s.evaluation();
   const auto asked = s.proposal();
@@ -405,7 +428,7 @@ TEST(Evolution, AStopFromOutsideLetsEvaluationsFinish) {
   EXPECT_FALSE(s.answer(asked, "late").has_value());
   EXPECT_TRUE(s.waits());
   s.finish(running, OutcomeKind::compile_failed);
-  EXPECT_EQ(s.stops(), StopReason::requested);
+  EXPECT_EQ(s.stops_with_a_founder(), StopReason::requested);
 }
 
 TEST(Evolution, MisuseIsRefused) {

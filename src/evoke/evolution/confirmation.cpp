@@ -11,19 +11,30 @@ constexpr int kMaxLooks = 64;
 
 }  // namespace
 
+std::optional<Member> Confirmation::rival(const Population& population) const {
+  return best() ? *best() : population.best_founder();
+}
+
 CandidateId Confirmation::contender(const Population& population) const {
+  const auto rival_now = rival(population);
   int looks = 0;
   for (const RankKey& key : population.ranked()) {
-    if (best() && !(key.log_value > best()->score.log_value)) return 0;
+    if (rival_now && !(key.log_value > rival_now->score.log_value)) return 0;
     if (++looks > kMaxLooks) return 0;
     const Entry& entry = *population.find(key.id);
-    if (entry.refuted || entry.confirms >= config_.attempts) continue;
-    const bool wanted = !best() || (key.id != best_id() &&
-                                    beyond_noise(*entry.score, best()->score,
-                                                 population.noise().floor));
+    if (!may_try(entry)) continue;
+    const bool wanted =
+        !rival_now ||
+        beyond_noise(*entry.score, rival_now->score, population.noise().floor);
     if (wanted) return key.id;
   }
   return 0;
+}
+
+CandidateId Confirmation::fallback(const Population& population) const {
+  const auto founder = best() ? std::nullopt : population.best_founder();
+  if (!founder || !may_try(*population.find(founder->id()))) return 0;
+  return founder->id();
 }
 
 void Confirmation::crown(Member member) {
@@ -50,7 +61,8 @@ void Confirmation::add_to(Fingerprint& fingerprint) const {
     fingerprint.add(best.score.log_value);
   }
   fingerprint.add(judged_);
-  fingerprint.add(judged_before_);
+  fingerprint.add(cost_s_);
+  fingerprint.add(last_cost_s_);
 }
 
 }  // namespace evoke

@@ -1,10 +1,13 @@
 // Which kernel may be called best. A search score is one lucky draw among
 // many, so a would-be best is confirmed first: measured afresh, against the
-// best there is.
+// best there is, and as long as there is none, against the best founder.
+// Founders are confirmed at the end, if nothing better was: a confirmation
+// takes as long as judging dozens of candidates.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "evoke/evolution/population.h"
@@ -12,9 +15,12 @@
 namespace evoke {
 
 struct ConfirmationConfig {
-  int interval = 8;  // judged candidates between two confirmations
-  int attempts = 2;  // of one candidate
-  int last = 3;      // confirmations once the budget has ended
+  int interval = 8;     // judged candidates between two confirmations
+  double share = 0.25;  // of the time spent on judging, at most; 1: any
+  int attempts = 2;     // of one candidate
+  // Confirmations once the budget has ended; a founder comes on top of them
+  // when nothing was confirmed.
+  int last = 2;
 };
 
 class Confirmation {
@@ -26,15 +32,26 @@ class Confirmation {
 
   // Whether enough was judged since the last confirmation.
   bool due() const {
-    return !best() || judged_ - judged_before_ >= config_.interval;
+    return judged_ >= config_.interval &&
+           cost_s_ * config_.share >= last_cost_s_ * (1 - config_.share);
   }
-  // The elite that should be confirmed; 0: none. While there is no best that
-  // is the greatest score, afterwards the greatest one that beats the best
-  // beyond noise.
+  // What a contender must beat: the best, else the best founder that stands.
+  std::optional<Member> rival(const Population& population) const;
+  // The elite that should be confirmed: the greatest one that beats the rival
+  // beyond noise; 0: none.
   CandidateId contender(const Population& population) const;
+  // The founder that stands for the best when nothing else does; 0: none.
+  CandidateId fallback(const Population& population) const;
 
-  void count_judged() { ++judged_; }
-  void count_confirmation() { judged_before_ = judged_; }
+  void count_judged(double cost_s) {
+    ++judged_;
+    cost_s_ += cost_s;
+  }
+  void count_confirmation(double cost_s) {
+    judged_ = 0;
+    cost_s_ = 0;
+    last_cost_s_ = cost_s;
+  }
   void crown(Member member);
   // A best that failed gives way to the best before it. Returns whether the
   // current best changed.
@@ -50,10 +67,16 @@ class Confirmation {
   void add_to(Fingerprint& fingerprint) const;
 
  private:
+  bool may_try(const Entry& entry) const {
+    return !entry.refuted && entry.confirms < config_.attempts;
+  }
+
   ConfirmationConfig config_;
   std::vector<Member> bests_;  // in order of confirmation
+  // Since the latest confirmation ended.
   int64_t judged_ = 0;
-  int64_t judged_before_ = 0;  // when the latest confirmation ended
+  double cost_s_ = 0;
+  double last_cost_s_ = 0;  // of that confirmation
 };
 
 }  // namespace evoke

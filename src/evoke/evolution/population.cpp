@@ -107,6 +107,17 @@ Body Population::body_of(CandidateId id) const {
   return nullptr;
 }
 
+std::optional<Member> Population::best_founder() const {
+  std::optional<Member> best;
+  for (const Body& founder : founders_) {
+    const Score& score = *find(founder->candidate.id)->score;
+    if (!best || score.log_value > best->score.log_value) {
+      best = Member{founder, score};
+    }
+  }
+  return best;
+}
+
 void Population::seat(CandidateId id) {
   Entry& seated = entry(id);
   if (seated.seats++ == 0) ranked_.insert({seated.score->log_value, id});

@@ -82,6 +82,8 @@ class Population {
 
   // A candidate that some cell or the list of founders holds; nullptr else.
   Body body_of(CandidateId id) const;
+  // The greatest score of the founders that did not fail; nullopt: all did.
+  std::optional<Member> best_founder() const;
   const std::vector<Island>& islands() const { return islands_; }
   const FeatureMap& feature_map() const { return feature_map_; }
   const NoiseConfig& noise() const { return config_.noise; }

@@ -72,24 +72,29 @@ void Evolution::add_evaluation(CandidateId id, EvaluationPurpose purpose) {
 }
 
 void Evolution::set_rival(EvaluationRequest& request) const {
-  const Member* best = state_.confirmation().best();
-  request.rival_text = request.purpose == EvaluationPurpose::confirm && best
-                           ? best->body->candidate.text
-                           : "";
+  request.rival_text.clear();
+  if (request.purpose != EvaluationPurpose::confirm) return;
+  const auto rival = state_.confirmation().rival(state_.population());
+  if (rival && rival->id() != request.candidate.id) {
+    request.rival_text = rival->body->candidate.text;
+  }
 }
 
 bool Evolution::add_confirm(std::vector<Effect>& effects) {
   const auto reason = ended();
   if (confirming() || reason == StopReason::infrastructure) return false;
-  if (reason) {
+  const Confirmation& confirmation = state_.confirmation();
+  CandidateId id = 0;
+  if (!reason) {
+    if (confirmation.due()) id = confirmation.contender(state_.population());
+  } else if (slots_.empty()) {
     // The last word comes when everything else has come in.
-    if (!slots_.empty() || last_confirms_ >= config_.confirmation.last) {
-      return false;
+    const int last = config_.confirmation.last;
+    if (last_confirms_ < last) id = confirmation.contender(state_.population());
+    if (id == 0 && last_confirms_ <= last) {
+      id = confirmation.fallback(state_.population());
     }
-  } else if (!state_.confirmation().due()) {
-    return false;
   }
-  const CandidateId id = state_.confirmation().contender(state_.population());
   if (id == 0 || find_slot(id)) return false;
   if (reason) ++last_confirms_;
   add_evaluation(id, EvaluationPurpose::confirm);

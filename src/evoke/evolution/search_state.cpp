@@ -109,7 +109,7 @@ void SearchState::count_proposal(Step& step, bool took_cell) {
   }
   ++judged_;
   ++since_best_;
-  confirmation_.count_judged();
+  confirmation_.count_judged(cost_s(outcome));
   const bool nothing_new =
       outcome.kind == OutcomeKind::duplicate && outcome.stage <= Stage::novelty;
   barren_ = nothing_new ? barren_ + 1 : 0;
@@ -161,7 +161,7 @@ void SearchState::apply_confirm(Step& step) {
   const CandidateId id = step.candidate.id;
   Entry& entry = population_.entry(id);
   ++entry.confirms;
-  confirmation_.count_confirmation();
+  confirmation_.count_confirmation(cost_s(step.outcome));
   if (!entry.score) return;
   const OutcomeKind kind = step.outcome.kind;
   const auto score = score_of(step.outcome);
@@ -182,13 +182,13 @@ void SearchState::apply_confirm(Step& step) {
                          kind == OutcomeKind::measured ||
                          kind == OutcomeKind::confirmed;
   if (!undecided) return disqualify(id, step.effects);
-  // It stays an elite, but not above the best that it did not beat.
+  // It stays an elite, but not above what it did not beat.
   entry.refuted = true;
   step.effects.push_back(about("not_confirmed", id));
-  const Member* best = confirmation_.best();
-  if (kind == OutcomeKind::infrastructure_failed || !best) return;
+  const auto rival = confirmation_.rival(population_);
+  if (kind == OutcomeKind::infrastructure_failed || !rival) return;
   Score shrunk = *entry.score;
-  shrunk.log_value = std::min(shrunk.log_value, best->score.log_value);
+  shrunk.log_value = std::min(shrunk.log_value, rival->score.log_value);
   const Body body = population_.body_of(id);
   population_.rescore(step.candidate, body ? body->outcome : step.outcome,
                       shrunk, step.effects);

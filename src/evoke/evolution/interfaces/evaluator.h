@@ -22,7 +22,8 @@ struct EvaluationRequest {
   // Score: timing stops early once the candidate is clearly below this
   // fitness. 0: never.
   double stop_below_fitness = 0;
-  // Confirm: the current best's genome; empty when there is none.
+  // Confirm: the genome to beat, that of the best or, as long as there is none,
+  // of the best founder; empty for a founder that stands in for a best.
   std::string rival_text;
 };
 
