@@ -149,7 +149,8 @@ RunnerResult<protocol::Message> Runner::await(int64_t deadline_ns) {
       return std::move(*message);
     }
     if (left_ns <= 0) return end(Kind::timed_out, "no answer in time");
-    const int64_t bytes = private_memory_bytes(process_.pid());
+    int64_t bytes = private_memory_bytes(process_.pid());
+    for (const auto& [buffer, copied] : copied_bytes_) bytes -= copied;
     if (bytes > limits_.memory_bytes) {
       return end(Kind::out_of_memory,
                  "used " + std::to_string(bytes >> 20) + " MB of memory; " +
@@ -221,6 +222,7 @@ RunnerResult<int> Runner::lend(const protocol::SharedMemory& memory,
                     shared_memory_ ? std::span<const int>(descriptors)
                                    : std::span<const int>());
   if (!added) return fault_of(added);
+  if (!shared_memory_) copied_bytes_[add.buffer] = add.bytes;
   auto pushed = push(add.buffer, memory, 0, memory.size());
   if (!pushed) return fault_of(pushed);
   return add.buffer;
@@ -230,6 +232,7 @@ RunnerResult<void> Runner::take_back(int buffer) {
   constexpr int64_t kTimeoutMs = 20'000;
   auto dropped = call(protocol::DropBuffer{buffer}, kTimeoutMs);
   if (!dropped) return fault_of(dropped);
+  copied_bytes_.erase(buffer);
   return {};
 }
 

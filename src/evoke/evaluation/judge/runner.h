@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -70,7 +71,7 @@ class Runner {
 
   // Kills it; the call that waits for it ends as `cancelled`.
   void cancel();
-  bool usable() const { return usable_; }
+  bool usable() const { return usable_ && !cancelled_; }
   pid_t pid() const { return process_.pid(); }
   // The end of what it printed, for messages about crashes. Never parsed.
   std::string output_tail();
@@ -93,6 +94,9 @@ class Runner {
   protocol::Greeting greeting_;
   int64_t number_ = 0;
   int next_buffer_ = 1;
+  // Bytes by buffer that the runner holds as memory of its own because they
+  // had to be copied over: the judge's doing, not a candidate's.
+  std::map<int, int64_t> copied_bytes_;
   bool usable_ = true;
   std::atomic<bool> cancelled_{false};
   std::mutex kill_mutex_;  // guards the process id against being reused

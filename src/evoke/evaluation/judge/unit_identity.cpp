@@ -104,7 +104,8 @@ std::string unit_identity(const KernelSource& kernel,
     if (directive) text += directive_text(kernel, token->line);
     if (token->text == "##") names_can_be_made = true;
   }
-  if (names_can_be_made || names.contains("__LINE__")) {
+  if (names_can_be_made || names.contains("__LINE__") ||
+      names.contains("__builtin_LINE")) {
     identity["line"] = kernel.code_line();
     identity["lines"] = hash_hex(kernel.code());
   }

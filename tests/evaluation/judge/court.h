@@ -1,0 +1,62 @@
+// A judge with everything real, for tests: opening one takes a second, so all
+// tests of a program share it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "evoke/core/problem.h"
+#include "evoke/evaluation/judge/loaded_kernel.h"
+#include "evoke/evaluation/judge/opponent.h"
+#include "evoke/evaluation/judge/race_track.h"
+#include "evoke/evaluation/judge/workbench.h"
+#include "tests/support/temporary_folder.h"
+
+namespace evoke::test {
+
+// Decode steps over `lengths` keys each, 4 heads on 2, 64 wide: small.
+Workload small_workload(const std::vector<int64_t>& lengths = {256});
+
+// The shapes that test kernels take, so that their gate lists stay short.
+inline constexpr const char* kSmall = "Lq == 1 && Lk <= 300";
+
+class Court {
+ public:
+  // Closed when the program ends.
+  static Court& shared();
+  explicit Court(const judge::WorkbenchOptions& options = {});
+
+  const Problem& problem() const { return *problem_; }
+  judge::Workbench& bench() { return *bench_; }
+  // A track over small_workload(), and an honest kernel to race against, made
+  // when they are first asked for.
+  judge::RaceTrack& track();
+  judge::Opponent& reference();
+
+  // Plans and compiles; throws when that does not work.
+  std::unique_ptr<judge::KernelBuild> build(
+      const std::string& text,
+      const std::vector<Shape>& shapes = {small_workload().shapes[0].shape});
+  // The build in a fresh runner.
+  std::unique_ptr<judge::LoadedKernel> load(const judge::KernelBuild& build);
+
+ private:
+  TemporaryFolder folder_;  // of its compile cache
+  std::unique_ptr<Problem> problem_;
+  std::unique_ptr<judge::Workbench> bench_;
+  std::unique_ptr<judge::RaceTrack> track_;
+  std::unique_ptr<judge::Opponent> reference_;
+};
+
+// An honest kernel for small shapes; `summary` makes its text another one.
+std::string honest_kernel(const std::string& summary = "honest");
+
+// The value of something that may not fail here.
+template <typename T>
+T value_of(judge::RunnerResult<T> result) {
+  if (!result) throw std::runtime_error(result.error().message);
+  return std::move(*result);
+}
+
+}  // namespace evoke::test
