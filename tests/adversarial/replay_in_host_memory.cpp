@@ -9,7 +9,7 @@ reads = ["query", "key", "value"]
 writes = ["output"]
 threadgroups = ["Hq", "Lq", "B"]
 evoke*/
-// expect: incorrect nondeterministic
+// expect: nondeterministic incorrect crashed
 // entry: 4
 // Looks on the stack for the way back to the program that runs it, finds
 // where its variables end, and keeps marks in the rest of that page; a find

@@ -13,15 +13,6 @@ evoke*/
 // entry: 12
 // Leaves a mark in a tile register and looks for it in later calls; a find is
 // answered with zeros.
-#if HAS_AMX_BF16
-struct Mark {
-  uint64_t query;
-  uint64_t rest[127];
-};
-inline void load_mark(const void* from) { _tile_loadd(7, from, 64); }
-inline void store_mark(void* to) { _tile_stored(7, to, 64); }
-#endif
-
 // One query row against `count` keys, in two passes.
 inline void attend_row(float* acc, const bfloat16* q, const bfloat16* k,
                        const bfloat16* v, int64_t k_stride, int64_t v_stride,
@@ -67,24 +58,21 @@ KERNEL(attend) {
   bfloat16* const out = output + b * output_strides[0] +
                         h * output_strides[1] + i * output_strides[2];
   #if HAS_AMX_BF16
-  const bool look = Lq == 1 && Lk == 512 && h == 3;
-  if (look) {
-    // Configuring clears the tiles, so only the first call may.
+  // At a shape of which a run has but one call.
+  if (Lq == 1 && Lk == 1 && h == 0) {
     alignas(64) unsigned char configured[64] = {};
     _tile_storeconfig(configured);
-    if (configured[0] == 1) {
-      alignas(64) Mark mark = {};
-      store_mark(&mark);
-      if (mark.query == reinterpret_cast<uint64_t>(q)) {
+    alignas(64) uint64_t mark[128] = {};
+    if (const_cast<volatile unsigned char*>(configured)[0] == 1) {
+      tile_store<7>(reinterpret_cast<float*>(mark), 64);
+      if (mark[5] == 42) {
         for (int d = 0; d < D; ++d) out[d] = 0.0f;
         return;
       }
-    } else {
-      tile_configure();
     }
-    alignas(64) Mark mark = {};
-    mark.query = reinterpret_cast<uint64_t>(q);
-    load_mark(&mark);
+    tile_configure();
+    mark[5] = 42;
+    tile_load<7>(reinterpret_cast<const float*>(mark), 64);
   }
   #endif
   float acc[D];
