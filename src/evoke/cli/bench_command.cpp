@@ -178,6 +178,12 @@ int bench_kernels(const Context& context, const Options& options) {
       throw UsageError(path + ": all kernels must be of one dialect");
     }
   }
+  const auto& names = baseline_names();
+  for (const std::string& each : options.against) {
+    if (std::find(names.begin(), names.end(), each) == names.end()) {
+      read_kernel_file(each);  // what is wrong with it should show at once
+    }
+  }
   const Laboratory laboratory =
       open_laboratory(context, files.front().device, options.workload, 0);
   Bench bench(laboratory, options);

@@ -1,0 +1,146 @@
+// Commands about kernels, and everything that can be got wrong.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "tests/e2e/program.h"
+
+namespace evoke::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+TEST(Verify, TellsRightFromWrong) {
+  const Desk desk;
+  fs::copy_file(EVOKE_KERNELS "/attention/cpu/three_pass.cpp",
+                desk.file("right.cpp"));
+  const Json right =
+      desk.json({"verify", "right.cpp", "--quick", "--workload", "tiny.toml"});
+  EXPECT_TRUE(right["right"].get<bool>());
+  EXPECT_GT(right["cases"].size(), 5U);
+
+  std::ifstream file(desk.file("right.cpp"));
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  const std::string sound = "scale";
+  const auto at = text.rfind(sound);
+  ASSERT_NE(at, std::string::npos);
+  text.replace(at, sound.size(), "(scale * 1.05f)");
+  desk.write("wrong.cpp", text);
+  const Ended wrong =
+      desk.run({"verify", "wrong.cpp", "--quick", "--workload", "tiny.toml"});
+  EXPECT_EQ(wrong.code, 1);
+  EXPECT_NE(wrong.output.find("WRONG"), std::string::npos) << wrong.output;
+}
+
+TEST(Bench, RacesAgainstAnotherKernel) {
+  const Desk desk;
+  const std::string kernels = EVOKE_KERNELS "/attention/cpu/";
+  const Json result =
+      desk.json({"bench", kernels + "composite.cpp", "--against",
+                 kernels + "three_pass.cpp", "--workload", "tiny.toml",
+                 "--pairs", "5", "--warm"});
+  ASSERT_EQ(result.size(), 1U);
+  const Json& shapes = result[0]["measurements"]["shapes"];
+  ASSERT_EQ(shapes.size(), 4U);  // two sizes, cold and warm
+  for (const Json& each : shapes) {
+    EXPECT_EQ(each["baseline"], "three_pass");
+    EXPECT_GE(each["pairs"].size(), 1U);
+    EXPECT_GT(each["speedup"].get<double>(), 0);
+  }
+}
+
+TEST(Doctor, SaysWhatThisMachineCanDo) {
+  const Desk desk;
+  const Json findings = desk.json({"doctor"});
+  for (const char* topic : {"machine", "compiler", "confinement"}) {
+    EXPECT_TRUE(std::any_of(findings.begin(), findings.end(),
+                            [&](const Json& each) {
+                              return each["topic"] == topic &&
+                                     each["good"].get<bool>();
+                            }))
+        << topic;
+  }
+}
+
+struct Misuse {
+  const char* name;
+  std::vector<std::string> arguments;
+  const char* says;  // somewhere in the one line
+};
+void PrintTo(const Misuse& misuse, std::ostream* out) { *out << misuse.name; }
+
+class MisuseTest : public ::testing::TestWithParam<Misuse> {};
+
+TEST_P(MisuseTest, GetsOneLineWithAWayOut) {
+  const Desk desk;
+  desk.write("not_a_kernel.cpp", "int main() {}\n");
+  desk.write("bad_plan.cpp",
+             "/*evoke\nproblem = \"attention\"\nbogus = 1\nevoke*/\n");
+  desk.write("bad_config.toml", "workload = \"quick\"\niterationz = 3\n");
+  desk.write("bad_workload.toml", "[[shape]]\nLk = -3\n");
+  fs::create_directory(desk.file("empty"));
+  fs::create_directory(desk.file("damaged"));
+  desk.write("damaged/run.db", "this is no database, and never was one");
+  const Ended ended = desk.run(GetParam().arguments);
+  EXPECT_NE(ended.code, 0);
+  EXPECT_EQ(ended.signal, 0);
+  EXPECT_EQ(ended.output.rfind("evoke: ", 0), 0U) << ended.output;
+  EXPECT_EQ(std::count(ended.output.begin(), ended.output.end(), '\n'), 1)
+      << ended.output;
+  EXPECT_NE(ended.output.find(GetParam().says), std::string::npos)
+      << ended.output;
+}
+
+const Misuse kMisuses[] = {
+    {"no_command", {"frobnicate"}, "frobnicate"},
+    {"missing_kernel", {"evolve", "nowhere.cpp"}, "nowhere.cpp"},
+    {"no_plan", {"verify", "not_a_kernel.cpp"}, "not_a_kernel.cpp:1"},
+    {"bad_plan", {"verify", "bad_plan.cpp"}, "bad_plan.cpp:3"},
+    {"unknown_dialect", {"verify", "small.toml"}, "dialect"},
+    {"unknown_device", {"evolve", "--device", "tpu"}, "tpu"},
+    {"device_not_here", {"evolve", "--device", "metal"}, "metal"},
+    {"unknown_workload", {"evolve", "--workload", "huge"}, "huge"},
+    {"bad_workload",
+     {"evolve", "--workload", "bad_workload.toml"},
+     "bad_workload.toml"},
+    {"bad_config", {"evolve", "--config", "bad_config.toml"}, ":2"},
+    {"bad_duration", {"evolve", "--time-budget", "soon"}, "soon"},
+    {"bad_number", {"evolve", "--iterations", "many"}, "many"},
+    {"seeds_without_kernels", {"evolve", "--seeds", "empty"}, "empty"},
+    {"no_run", {"status", "nowhere"}, "nowhere"},
+    {"no_run_here", {"status"}, "run"},
+    {"empty_run", {"status", "empty"}, "empty"},
+    {"damaged_run", {"status", "damaged"}, "damaged"},
+    {"resume_damaged", {"evolve", "--resume", "damaged"}, "damaged"},
+    {"resume_nothing", {"evolve", "--resume", "nowhere"}, "nowhere"},
+    {"place_not_writable", {"evolve", "-o", "/proc/evoke"}, "/proc/evoke"},
+    {"against_nothing",
+     {"bench", EVOKE_KERNELS "/attention/cpu/composite.cpp", "--against",
+      "nowhere.cpp"},
+     "nowhere.cpp"},
+    {"unknown_proposer", {"evolve", "--proposer", "oracle"}, "oracle"},
+};
+INSTANTIATE_TEST_SUITE_P(All, MisuseTest, ::testing::ValuesIn(kMisuses),
+                         [](const auto& each) {
+                           return std::string(each.param.name);
+                         });
+
+TEST(Programs, ARunnerThatIsMissingIsNamed) {
+  const Desk desk;
+  fs::copy_file(EVOKE_PROGRAM, desk.file("evoke"));
+  Subprocess process =
+      desk.start({"verify", EVOKE_KERNELS "/attention/cpu/three_pass.cpp"},
+                 desk.file("evoke"));
+  const auto status = process.wait(30'000);
+  ASSERT_TRUE(status.has_value());
+  EXPECT_EQ(status->code, 1);
+  EXPECT_NE(process.output().find("evoke_runner is missing"), std::string::npos)
+      << process.output();
+}
+
+}  // namespace
+}  // namespace evoke::test
