@@ -11,14 +11,14 @@ namespace evoke {
 namespace {
 
 // Elite i (from 1) has rank i - 1 and lies in cell i.
-Archive archive_of(int count) {
+Archive archive_of(int count, double distance = 0.01) {
   Archive archive(1000, 0);
   for (int i = 1; i <= count; ++i) {
     Exemplar exemplar;
     exemplar.candidate.id = i;
-    archive.offer(
-        {std::make_shared<const Exemplar>(exemplar), {-0.1 * i, 0, 0, 0, 1}}, i,
-        false);
+    archive.offer({std::make_shared<const Exemplar>(exemplar),
+                   {-distance * i, 0, 0, 0, 1}},
+                  i, false);
   }
   return archive;
 }
@@ -48,6 +48,18 @@ TEST(ParentSelector, ExploitingFallsGeometricallyWithRank) {
 TEST(ParentSelector, ExploringIsUniformOverCells) {
   const auto drawn = draw(archive_of(20), {0, 1, 0}, 100000);
   for (std::size_t id = 1; id <= 20; ++id) EXPECT_NEAR(drawn[id], 5000, 400);
+}
+
+TEST(ParentSelector, WhatIsFarBehindIsNotExplored) {
+  // Elites 1 to 3 are within a factor of three of the best, 4 and 5 are not.
+  for (const SelectionConfig& config :
+       {SelectionConfig{0, 1, 0}, SelectionConfig{0, 0, 1}}) {
+    const auto drawn = draw(archive_of(5, 0.5), config, 10000);
+    for (const std::size_t near : {1u, 2u, 3u}) EXPECT_GT(drawn[near], 2000);
+    for (const std::size_t far : {4u, 5u}) {
+      EXPECT_LT(drawn[far], 500) << "only by rank";
+    }
+  }
 }
 
 TEST(ParentSelector, CuriosityGoesWhereChildrenImproved) {

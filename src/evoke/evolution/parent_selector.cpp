@@ -34,16 +34,19 @@ ParentSelector::ParentSelector(const SelectionConfig& config) {
 ParentSelector::Choice ParentSelector::select(const Archive& archive,
                                               Rng& rng) const {
   const double mode = rng.uniform();
-  if (mode < exploit_) {
-    std::size_t rank = 0;
-    while (rng.chance(kDecay)) ++rank;
-    return {&archive.at_rank(rank % archive.size()), SelectionMode::exploit};
+  if (mode >= exploit_) {
+    const Choice choice =
+        mode < explore_ ? Choice{&archive.at_slot(rng.below(archive.size())),
+                                 SelectionMode::explore}
+                        : Choice{&archive.by_curiosity(rng.uniform()),
+                                 SelectionMode::curiosity};
+    const double behind = archive.at_rank(0).member.score.log_value -
+                          choice.elite->member.score.log_value;
+    if (behind <= kReach) return choice;
   }
-  if (mode < explore_) {
-    return {&archive.at_slot(rng.below(archive.size())),
-            SelectionMode::explore};
-  }
-  return {&archive.by_curiosity(rng.uniform()), SelectionMode::curiosity};
+  std::size_t rank = 0;
+  while (rng.chance(kDecay)) ++rank;
+  return {&archive.at_rank(rank % archive.size()), SelectionMode::exploit};
 }
 
 std::vector<const Elite*> ParentSelector::inspirations(const Archive& archive,

@@ -19,6 +19,10 @@ class ParentSelector {
   // of fitness and size of the archive do not matter, and finding the rank
   // costs kDecay / (1 - kDecay) steps on average.
   static constexpr double kDecay = 0.5;
+  // Elites slower than the best by more than this (a factor of three) are
+  // not explored: their children take long to judge and rarely get ahead.
+  // They are shown as inspirations all the same.
+  static constexpr double kReach = 1.0986;
 
   // Throws UsageError unless the shares are >= 0 and one is > 0.
   explicit ParentSelector(const SelectionConfig& config);
@@ -27,7 +31,8 @@ class ParentSelector {
     const Elite* elite = nullptr;
     SelectionMode mode = SelectionMode::exploit;
   };
-  // The archive must not be empty.
+  // The archive must not be empty. What is out of reach gives way to an elite
+  // by rank.
   Choice select(const Archive& archive, Rng& rng) const;
 
   // At most `count` elites, distinct and none of them `parent`: the best

@@ -100,6 +100,18 @@ void SearchState::apply_score(Step& step) {
   }
 }
 
+// Over the parent, or over the best founder when the parent is worse: making
+// something ordinary of something bad is no gain.
+double SearchState::gain(const Score& score, CandidateId parent_id) const {
+  const Entry* parent = population_.find(parent_id);
+  const auto founder = population_.best_founder();
+  if (!parent || !parent->score || !founder) return 0;
+  const bool below = parent->score->log_value < founder->score.log_value;
+  const Score& base = below ? founder->score : *parent->score;
+  if (!beyond_noise(score, base, population_.noise().floor)) return 0;
+  return std::min(score.log_value - base.log_value, 1.0);
+}
+
 void SearchState::count_proposal(Step& step, bool took_cell) {
   const Candidate& candidate = step.candidate;
   const Outcome& outcome = step.outcome;
@@ -118,11 +130,7 @@ void SearchState::count_proposal(Step& step, bool took_cell) {
   const CandidateId parent_id =
       candidate.parents.empty() ? 0 : candidate.parents.front();
   double reward = took_cell ? kCellReward : 0;
-  const Entry* parent = population_.find(parent_id);
-  if (entry.score && parent && parent->score &&
-      beyond_noise(*entry.score, *parent->score, population_.noise().floor)) {
-    reward += std::min(entry.score->log_value - parent->score->log_value, 1.0);
-  }
+  if (entry.score) reward += gain(*entry.score, parent_id);
   bandit_.update(candidate.operation, reward, cost_s(outcome));
   // The operation that was asked for but could not be done gained nothing.
   if (outcome.details.is_object()) {

@@ -65,6 +65,7 @@ class SearchState {
   void apply_remeasure(Step& step);
   void apply_confirm(Step& step);
   void count_proposal(Step& step, bool took_cell);
+  double gain(const Score& score, CandidateId parent_id) const;
   void disqualify(CandidateId id, std::vector<Effect>& effects);
   void check_budget();
 
