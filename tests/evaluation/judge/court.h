@@ -49,8 +49,10 @@ class Court {
   std::unique_ptr<judge::Opponent> reference_;
 };
 
-// An honest kernel for small shapes; `summary` makes its text another one.
-std::string honest_kernel(const std::string& summary = "honest");
+// An honest kernel for small shapes. `summary` makes another text of it,
+// `number` other machine code too.
+std::string honest_kernel(const std::string& summary = "honest",
+                          int number = 0);
 
 // The value of something that may not fail here.
 template <typename T>
