@@ -1,0 +1,76 @@
+/*evoke
+problem = "attention"
+summary = "two passes over the keys, and `extra` percent of the work once more, its result thrown away"
+
+[parameters]
+extra = { value = 0, choices = [0, 1, 2, 3, 5, 10, 20] }
+constraints = ["D % 32 == 0", "Hq % Hkv == 0"]
+
+[[variant]]
+name = "any"
+when = "1"
+[[variant.launch]]
+kernel = "attend"
+reads = ["query", "key", "value"]
+writes = ["output"]
+threadgroups = ["Hq", "Lq", "B"]
+threads = [1, 1, 1]
+dynamic_memory = "2 * align_up(Lk, 16) * 4"
+evoke*/
+
+// For finding out what the judge can tell apart: kernels that differ in
+// `extra` alone give the same bits and do that much more or less work. Keys
+// beyond the end are the first ones again, with a weight of zero.
+
+// EVOLVE-BLOCK-START
+KERNEL(attend) {
+  const int head = threadgroup_position_in_grid.x;
+  const int i = threadgroup_position_in_grid.y;
+  const int b = threadgroup_position_in_grid.z;
+  const int group = head / (Hq / Hkv);
+  const int visible = causal ? std::clamp(Lk - Lq + i + 1, 0, Lk) : Lk;
+  const int worked = visible + visible * extra / 100;
+  const float log2_scale = scale * kLog2E;
+
+  const bfloat16* const q_row = query + b * query_strides[0] +
+                                head * query_strides[1] + i * query_strides[2];
+  const bfloat16* const keys =
+      key + b * key_strides[0] + group * key_strides[1];
+  const bfloat16* const values =
+      value + b * value_strides[0] + group * value_strides[1];
+  float q[D];
+  for (int d = 0; d < D; ++d) q[d] = q_row[d];
+
+  float* const scores = reinterpret_cast<float*>(threadgroup_memory);
+  float greatest = -INFINITY;
+  for (int j = 0; j < worked; ++j) {
+    const bfloat16* const row =
+        keys + (j < visible ? j : j - visible) * key_strides[2];
+    float sums[32] = {};
+    for (int d = 0; d < D; d += 32) {
+      for (int n = 0; n < 32; ++n) {
+        sums[n] += q[d + n] * static_cast<float>(row[d + n]);
+      }
+    }
+    float total = 0;
+    for (int n = 0; n < 32; ++n) total += sums[n];
+    scores[j] = total * log2_scale;
+    greatest = std::max(greatest, scores[j]);
+  }
+
+  float sum = 0;
+  float out[D] = {};
+  for (int j = 0; j < worked; ++j) {
+    const float p = exp2f(scores[j] - greatest) * (j < visible ? 1.0f : 0.0f);
+    const bfloat16* const row =
+        values + (j < visible ? j : j - visible) * value_strides[2];
+    sum += p;
+    for (int d = 0; d < D; ++d) out[d] += p * static_cast<float>(row[d]);
+  }
+
+  const float inverse = visible > 0 ? 1.0f / sum : 0.0f;
+  bfloat16* const out_row = output + b * output_strides[0] +
+                            head * output_strides[1] + i * output_strides[2];
+  for (int d = 0; d < D; ++d) out_row[d] = out[d] * inverse;
+}
+// EVOLVE-BLOCK-END
