@@ -45,25 +45,15 @@ std::vector<Candidate> candidates_of(const std::vector<Founder>& founders,
   return candidates;
 }
 
-constexpr const char* kStopRequested = "stop_requested";
-
-bool has_effect(const Step& step, std::string_view kind) {
-  return std::any_of(step.effects.begin(), step.effects.end(),
-                     [&](const Effect& effect) { return effect.kind == kind; });
-}
-
-// Says what is asked for, and not what became of an outcome.
+// Says what is asked for, and not what became of an outcome: that depends on
+// the budget and on who pressed Ctrl-C, too.
 bool is_request(const Effect& effect) {
-  return effect.kind == kStopRequested || effect.kind == "confirm_requested" ||
-         effect.kind == "stopped";
+  return effect.kind == "confirm_requested" || effect.kind == "stopped";
 }
 
-bool same_effects(std::vector<Effect> a, std::vector<Effect> b,
-                  bool with_requests) {
-  if (!with_requests) {
-    std::erase_if(a, is_request);
-    std::erase_if(b, is_request);
-  }
+bool same_consequences(std::vector<Effect> a, std::vector<Effect> b) {
+  std::erase_if(a, is_request);
+  std::erase_if(b, is_request);
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                     [](const Effect& x, const Effect& y) {
                       return x.kind == y.kind && x.detail == y.detail;
@@ -230,10 +220,8 @@ Result<void> Evolution::replay(const Step& step) {
                   "it was started with");
   }
   next_id_ = std::max(next_id_, id + 1);
-  record_was_stopped_ |= has_effect(step, kStopRequested);
   const Step own = absorb(step);
-  if (diverged_at_ == 0 &&
-      !same_effects(own.effects, step.effects, !record_was_stopped_)) {
+  if (diverged_at_ == 0 && !same_consequences(own.effects, step.effects)) {
     diverged_at_ = step.sequence;
   }
   return {};
@@ -256,9 +244,6 @@ Step Evolution::absorb(Step step) {
     slot->evaluation.purpose = step.purpose;
     set_rival(slot->evaluation);  // which may have failed in the meantime
     slot->state = SlotState::ready;
-  }
-  if (stop_requested_ && !std::exchange(said_stop_requested_, true)) {
-    step.effects.push_back({kStopRequested, Json::object()});
   }
   fill(step.effects);
   return step;

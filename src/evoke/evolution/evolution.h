@@ -83,12 +83,11 @@ class Evolution {
   Result<void> replay(const Step& step);
   // The first replayed step whose recorded effects differ from what this
   // configuration makes of it; 0: none. Then the search goes on from the
-  // recorded outcomes, but not as the recorded run would have. After a
-  // requested stop, what was asked for is not compared any more.
+  // recorded outcomes, but not as the recorded run would have.
   int64_t diverged_at() const { return diverged_at_; }
 
   // Ends the search as an exhausted budget would. Not part of what is
-  // replayed: a resumed run goes on. The next step says "stop_requested".
+  // replayed: a resumed run goes on.
   void request_stop();
 
   SearchStatus status() const;
@@ -138,8 +137,6 @@ class Evolution {
   int last_confirms_ = 0;  // since the end of the budget
   bool stop_requested_ = false;
   bool said_stopped_ = false;
-  bool said_stop_requested_ = false;
-  bool record_was_stopped_ = false;  // the one that is replayed
   int64_t diverged_at_ = 0;
 };
 
