@@ -91,7 +91,10 @@ void masked_maximum_in_half(const Row& row, Carry&, float* output) {
   const float maximum = largest(scores);
   scores.resize(static_cast<std::size_t>(row.count));
   exponentiate(scores, maximum);
-  for (float& p : scores) p = round_to(NumberFormat::float16, p);
+  // With its own maximum a row loses less to float16 than to bfloat16.
+  if (largest(scores) < 1.0f) {
+    for (float& p : scores) p = round_to(NumberFormat::float16, p);
+  }
   average(row, scores, output);
 }
 
