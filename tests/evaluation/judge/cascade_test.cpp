@@ -21,7 +21,7 @@ using testing::Not;
 
 CascadeOptions quick_options() {
   CascadeOptions options;
-  options.num_pairs = 3;
+  options.num_pairs = 2;
   options.screen.call_timeout_ms = 1'000;
   options.gate.call_timeout_ms = 1'000;
   return options;
@@ -201,7 +201,7 @@ TEST_F(CascadeTest, AHopelessKernelIsNotTimedToTheEnd) {
   EvaluationRequest request = request_of(1, test::make_slow_kernel(20));
   request.stop_below_fitness = 0.5;
   CascadeOptions options = quick_options();
-  options.num_pairs = 10;
+  options.num_pairs = 6;
   Cascade cascade(court().bench(), court().track(), court().reference(),
                   novelty_, options);
   const Outcome outcome = cascade.judge(request);

@@ -52,8 +52,7 @@ judge::RaceTrack& Court::track() {
   if (!track_) {
     judge::RaceTrackOptions options;
     options.rotation_bytes = int64_t{4} << 20;
-    options.same_kernel_races = 2;
-    options.same_kernel_pairs = 4;
+    options.max_probe_change = kAnyClock;
     track_ =
         value_of(judge::RaceTrack::open(*bench_, small_workload(), options));
   }

@@ -144,6 +144,15 @@ TEST(LogRatioInterval, CoversTheTruthAsOftenAsItSays) {
   }
 }
 
+TEST(LeastPairs, AreAsManyAsTheConfidenceNeeds) {
+  EXPECT_EQ(least_pairs(0.5), 2);
+  EXPECT_EQ(least_pairs(0.95), 6);
+  EXPECT_EQ(least_pairs(0.99), 8);
+  EXPECT_EQ(least_pairs(0.999), 11);
+  EXPECT_GE(least_pairs(1.0), 1000);
+  EXPECT_GE(least_pairs(kNaN), 1000);
+}
+
 TEST(VerdictOf, NeedsTheWholeIntervalBeyondTheLimit) {
   const auto verdict = [](double low, double high, double effect) {
     return verdict_of({(low + high) / 2, low, high}, effect);

@@ -140,8 +140,19 @@ std::vector<ShapeMeasurement> Confirmer::race_kernel(
 void Confirmer::judge_race(Judging& judging,
                            const std::vector<ShapeMeasurement>& shapes,
                            bool must_win) {
+  const int needed = least_pairs(options_.confidence);
   std::vector<const ShapeMeasurement*> timed;
   for (const ShapeMeasurement& shape : shapes) {
+    const int pairs = static_cast<int>(shape.pairs.size());
+    if (pairs < needed) {
+      return judging.end(
+          OutcomeKind::infrastructure_failed,
+          fmt::format("{}: {} pairs, and {} were thrown away because the "
+                      "processor's clock changed; {:.1f} % confidence takes "
+                      "{}; is the machine busy with something else?",
+                      shape.shape, pairs, shape.discarded_pairs,
+                      100 * options_.confidence, needed));
+    }
     if (shape.weight > 0) {
       timed.push_back(&shape);
     } else if (shape.verdict == SpeedVerdict::slower) {

@@ -205,6 +205,12 @@ RunnerResult<RaceResult> RaceTrack::race(LoadedKernel& candidate,
     }
   }
   for (const Entry& entry : entries) {
+    if (entry.race->pairs().empty()) {
+      return fault(Kind::unavailable,
+                   "the processor's clock held still for none of " +
+                       std::to_string(entry.race->discarded_pairs()) +
+                       " pairs; is the machine busy with something else?");
+    }
     result.shapes.push_back(measurement(request, entry));
   }
   return result;
@@ -283,6 +289,7 @@ RunnerResult<RaceTrack::Entry> RaceTrack::enter(
   RaceOptions options;
   options.cache_state = side.cache_state;
   options.timeout_ms = options_.call_timeout_ms;
+  options.max_probe_change = options_.max_probe_change;
   options.calls_per_block = calls_per_block(
       options_.block_ms, opponent.estimated_us(), entry.arm->estimated_us(),
       static_cast<int>(slots.size()));

@@ -32,6 +32,7 @@ struct RaceTrackOptions {
   int64_t rotation_bytes = 0;
   int max_copies = 512;
   int64_t call_timeout_ms = 10'000;
+  double max_probe_change = 0.005;  // see RaceOptions
   // Races of a kernel against itself, for the minimum detectable effect:
   // each in fresh processes.
   int same_kernel_races = 3;
@@ -81,7 +82,8 @@ class RaceTrack {
   };
   // Untimed work first, holding a share of the device; then the exclusive
   // claim. Thread-safe. Faults of the candidate's runner come back as they
-  // are, those of the opponent's as `unavailable`.
+  // are, those of the opponent's as `unavailable`, and so does a machine so
+  // restless that some shape has no pair at all.
   RunnerResult<RaceResult> race(LoadedKernel& candidate, Opponent& opponent,
                                 const Request& request);
 

@@ -92,6 +92,11 @@ LogRatioInterval log_ratio_interval(std::span<const TimedPair> pairs,
   return interval_of(medians, median_of(ratios), confidence);
 }
 
+int least_pairs(double confidence) {
+  const double pairs = std::ceil(std::log2(2 / (1 - confidence)));
+  return pairs >= 1 && pairs <= 1000 ? static_cast<int>(pairs) : 1000;
+}
+
 double minimum_effect(std::span<const std::vector<TimedPair>> same_kernel,
                       int num_pairs, uint64_t seed) {
   std::vector<std::vector<double>> races;

@@ -28,6 +28,10 @@ struct LogRatioInterval {
 LogRatioInterval log_ratio_interval(std::span<const TimedPair> pairs,
                                     double confidence, uint64_t seed);
 
+// The fewest pairs whose interval can mean what `confidence` says: all of n
+// pairs lie on one side of the truth with probability 2 / 2^n.
+int least_pairs(double confidence);
+
 // How far the median of `num_pairs` pairs strays when both sides are the same
 // kernel: the 99th percentile of its absolute value over resamples of
 // `same_kernel`. Each inner list is one race between fresh processes; whole
