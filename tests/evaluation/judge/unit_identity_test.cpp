@@ -125,6 +125,10 @@ TEST(UnitIdentity, LinesAndBlanksCountWhereCodeSeesThem) {
   const std::string asks =
       replaced(file(), "return x;", "return x + __LINE__;");
   EXPECT_NE(a_of(asks), a_of(replaced(asks, "inline float", "\ninline float")));
+  const std::string builtin =
+      replaced(file(), "return x;", "return x + __builtin_LINE();");
+  EXPECT_NE(a_of(builtin),
+            a_of(replaced(builtin, "inline float", "\ninline float")));
   const std::string called = replaced(file(), "inline float shared_text",
                                       "#define F(x) x\ninline float "
                                       "shared_text");
