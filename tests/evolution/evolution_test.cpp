@@ -466,33 +466,6 @@ TEST(Evolution, OtherSpellingsOfASeedAreKnown) {
   EXPECT_EQ(step->outcome.duplicate_of, 1);
 }
 
-// A good operation is one that leads beyond what is there.
-TEST(SearchState, MakingSomethingOrdinaryOfSomethingBadIsNoGain) {
-  auto config = plain_config();
-  config.operations = {"step", "jump"};
-  SearchState state(config, 2);
-  const auto apply = [&](CandidateId id, CandidateId parent, double fitness,
-                         const char* operation) {
-    Step step;
-    step.candidate.id = step.outcome.candidate = id;
-    step.candidate.text = step.candidate.genome_hash = std::to_string(id);
-    step.candidate.operation = operation;
-    step.candidate.generation = parent == 0 ? 0 : 1;
-    if (parent != 0) step.candidate.parents = {parent};
-    step.outcome.kind = OutcomeKind::measured;
-    step.outcome.fitness = Fitness{fitness, fitness, fitness};
-    state.apply(step);
-  };
-  apply(1, 0, 1.0, "");
-  apply(2, 0, 0.2, "");
-  apply(3, 2, 0.6, "step");
-  apply(4, 2, 1.5, "jump");
-  apply(5, 4, 1.8, "jump");
-  const auto arms = state.bandit().state();
-  EXPECT_EQ(arms[0].reward, 0);
-  EXPECT_NEAR(arms[1].reward, std::log(1.5) + std::log(1.8 / 1.5), 0.05);
-}
-
 TEST(Evolution, TheOperationThatWasAskedForIsRecorded) {
   auto config = plain_config();
   config.operations = {"step"};
