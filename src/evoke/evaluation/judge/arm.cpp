@@ -210,6 +210,7 @@ RunnerResult<std::optional<ArmFailure>> Arm::ensure(std::span<const int> slots,
                                                     int64_t timeout_ms) {
   auto bound = bind(slots);
   if (!bound) return fault_of(bound);
+  if (unseen_) return std::nullopt;
   std::vector<int> missing;
   for (const int slot : slots) {
     if (!ensured_[static_cast<std::size_t>(slot)]) missing.push_back(slot);
@@ -304,7 +305,7 @@ RunnerResult<std::optional<ArmFailure>> Arm::verify() {
   }
   for (const int slot : staged_) {
     if (auto failure = check(slot)) {
-      failure->changed = true;
+      failure->changed = !unseen_;
       return failure;
     }
   }

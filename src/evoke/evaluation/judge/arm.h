@@ -55,6 +55,10 @@ class Arm {
   // the truth. Does nothing for slots that went through it before.
   RunnerResult<std::optional<ArmFailure>> ensure(std::span<const int> slots,
                                                  int64_t timeout_ms);
+  // From now on slots are bound but not run before they are timed: a timed
+  // call meets inputs that its process has never seen. verify() compares with
+  // the truth then.
+  void meet_unseen() { unseen_ = true; }
   // One call, from the untimed runs; infinite before there were any.
   double estimated_us() const { return estimated_us_; }
 
@@ -101,6 +105,7 @@ class Arm {
   std::string path_;
   std::string wrong_;
   double estimated_us_;
+  bool unseen_ = false;
 };
 
 // Cold: every copy once. Warm: one copy again and again.

@@ -14,6 +14,8 @@ namespace evoke::judge {
 namespace {
 
 constexpr const char* kRivalName = "previous best";
+// Enough for a pair or two in each process of a race on unseen inputs.
+constexpr int kUnseenCopies = 24;
 
 void append(std::vector<ShapeMeasurement>& to,
             std::vector<ShapeMeasurement> from) {
@@ -100,12 +102,14 @@ void Confirmer::race(Judging& judging, const EvaluationRequest& request,
   const std::string& rival = first ? reference_.text : request.rival_text;
   RaceTrackOptions options = track_.options();
   options.like = &track_;
+  options.min_copies = kUnseenCopies;
   auto fresh = RaceTrack::open(
       bench_, with_secret_lengths(judging.build(), rival), options);
   if (!fresh) return judging.end(fresh.error());
   RaceTrack::Request pairs;
   pairs.num_pairs = options_.num_pairs;
   pairs.confidence = options_.confidence;
+  pairs.unseen_inputs = true;
 
   // Scores are relative to the reference, so it comes first.
   shapes = race_kernel(judging, **fresh, reference_, pairs, CacheState::cold);
@@ -120,6 +124,7 @@ void Confirmer::race(Judging& judging, const EvaluationRequest& request,
   }
   if (judging.done()) return;
   pairs.num_pairs = options_.warm_pairs;
+  pairs.unseen_inputs = false;
   append(shapes,
          race_kernel(judging, **fresh, reference_, pairs, CacheState::warm));
 }

@@ -108,7 +108,8 @@ RunnerResult<void> Gate::run_case(const PooledCase& pooled,
   }
   auto released = kernel_.release({bindings->at(0).call, bindings->at(1).call});
   if (!released) return released;
-  if (*right && first_of_variant && options_.probe_variants) {
+  const bool probed = first_of_variant || rng_.chance(options_.probe_share);
+  if (*right && probed && options_.probe_variants) {
     right = probe_change(context, result);
     if (!right) return fault_of(right);
     if (*right) right = probe_reload(context, result);

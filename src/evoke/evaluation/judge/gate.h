@@ -21,9 +21,11 @@ namespace evoke::judge {
 
 struct GateOptions {
   int64_t call_timeout_ms = 10'000;
-  // The first case of each variant is also run after single elements of its
-  // inputs changed in place, and after the program was loaded anew.
+  // The first case of each variant, and a random share of the others, are
+  // also run after single elements of their inputs changed in place, and
+  // after the program was loaded anew.
   bool probe_variants = true;
+  double probe_share = 0.1;
   // Calls of the first case of each variant with scratch, all bitwise equal.
   int scratch_repeats = 0;
   bool verify_inputs = false;  // hash them afterwards, too

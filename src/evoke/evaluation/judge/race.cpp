@@ -111,11 +111,12 @@ RunnerResult<void> Race::run_pair(std::optional<ArmFailure>& failure) {
     probe();
     auto ns = arm.go(options_.timeout_ms);
     if (!ns) return fault_of(ns);
+    // At once, so that nobody finishes what was said to be done.
+    auto verified = arm.verify();
+    if (!verified) return fault_of(verified);
     probe();
     double& side = block.candidate ? pair.candidate_us : pair.baseline_us;
     side += static_cast<double>(*ns) * 1e-3 / calls / 2;
-    auto verified = arm.verify();
-    if (!verified) return fault_of(verified);
     if (*verified) {
       if (!block.candidate) {
         return fault(RunnerFault::Kind::unavailable,

@@ -19,6 +19,8 @@ using Kind = RunnerFault::Kind;
 constexpr int kFirstPairs = 3;
 // Of discarded pairs, at most this many per wanted pair are run again.
 constexpr int kMostTriesPerPair = 3;
+// Of a process before it meets inputs that it must not have seen.
+constexpr int kPracticeCalls = 3;
 constexpr int64_t kLargestRotation = int64_t{1} << 30;
 // All shapes' copies together take at most this share of the free memory.
 constexpr int64_t kMemoryShare = 4;
@@ -78,7 +80,9 @@ RunnerResult<void> RaceTrack::make_inputs() {
   if (!share) return fault(Kind::cancelled, "cancelled");
   for (const WorkloadShape& shape : workload_.shapes) {
     TimingInputs::Options options;
-    options.total_bytes = rotation_bytes_;
+    const double one_copy = bench_.problem().work(shape.shape).bytes;
+    options.total_bytes = std::max(
+        rotation_bytes_, static_cast<int64_t>(options_.min_copies * one_copy));
     options.max_copies = options_.max_copies;
     options.num_threads =
         std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
@@ -184,6 +188,9 @@ RunnerResult<RaceResult> RaceTrack::race(LoadedKernel& candidate,
         why.kind == Kind::cancelled ? Kind::cancelled : Kind::unavailable,
         why.message);
   }
+  if (request.unseen_inputs) {
+    return race_unseen(candidate.build(), opponent, **side, request);
+  }
   std::vector<Entry> entries;
   RaceResult result;
   // A few pairs first: what is clearly slow ends there.
@@ -193,8 +200,7 @@ RunnerResult<RaceResult> RaceTrack::race(LoadedKernel& candidate,
     auto ran = run_up_to(num_pairs, candidate, **side, entries, result);
     if (!ran && candidate.runner().usable() &&
         ran.error().kind != Kind::cancelled) {
-      return fault(Kind::unavailable,
-                   opponent.name() + ": " + ran.error().message);
+      return blame_opponent(opponent, ran.error());
     }
     if (!ran) return fault_of(ran);
     if (result.failure) return result;
@@ -211,7 +217,8 @@ RunnerResult<RaceResult> RaceTrack::race(LoadedKernel& candidate,
                        std::to_string(entry.race->discarded_pairs()) +
                        " pairs; is the machine busy with something else?");
     }
-    result.shapes.push_back(measurement(request, entry));
+    result.shapes.push_back(
+        measurement(request, entry.shape, entry.race->measurement()));
   }
   return result;
 }
@@ -229,7 +236,7 @@ RunnerResult<void> RaceTrack::run_up_to(int num_pairs, LoadedKernel& candidate,
   }
   const auto claim = bench_.lock().claim(bench_.stop());
   if (!claim) return fault(Kind::cancelled, "cancelled");
-  return run(num_pairs, entries, result);
+  return run(entries, kMostTriesPerPair, result);
 }
 
 RunnerResult<void> RaceTrack::prepare(int num_pairs, LoadedKernel& candidate,
@@ -240,7 +247,7 @@ RunnerResult<void> RaceTrack::prepare(int num_pairs, LoadedKernel& candidate,
   if (entries.empty()) {
     for (std::size_t i = 0; i < tracks_.size() && !failure; ++i) {
       if (!side.arms[i]) continue;
-      auto entry = enter(candidate, i, side, failure);
+      auto entry = enter(candidate, i, side, /*unseen=*/false, failure);
       if (!entry) return fault_of(entry);
       entries.push_back(std::move(*entry));
     }
@@ -248,6 +255,7 @@ RunnerResult<void> RaceTrack::prepare(int num_pairs, LoadedKernel& candidate,
   for (Entry& entry : entries) {
     if (failure) break;
     Race& race = *entry.race;
+    entry.wanted_pairs = num_pairs;
     const int missing = num_pairs - static_cast<int>(race.pairs().size());
     auto prepared = race.prepare(missing, options_.call_timeout_ms, failure);
     if (!prepared) return prepared;
@@ -266,7 +274,7 @@ RunnerResult<void> RaceTrack::prepare(int num_pairs, LoadedKernel& candidate,
 
 RunnerResult<RaceTrack::Entry> RaceTrack::enter(
     LoadedKernel& candidate, std::size_t shape, Opponent::Side& side,
-    std::optional<ArmFailure>& failure) {
+    bool unseen, std::optional<ArmFailure>& failure) {
   const auto& inputs = tracks_[shape].inputs;
   Arm& opponent = *side.arms[shape];
   Entry entry;
@@ -277,7 +285,11 @@ RunnerResult<RaceTrack::Entry> RaceTrack::enter(
   entry.arm = std::move(*arm);
   // A first call, which pays for much that later ones do not, and a few more
   // tell how long a block has to be.
-  std::iota(slots.begin(), slots.end(), 0);
+  if (unseen) {
+    slots = inputs->next_copies(kPracticeCalls);
+  } else {
+    std::iota(slots.begin(), slots.end(), 0);
+  }
   for (const std::size_t count : {std::size_t{1}, std::size_t{4}}) {
     auto ensured = entry.arm->ensure(
         std::span<const int>(slots).first(std::min(count, slots.size())),
@@ -290,22 +302,35 @@ RunnerResult<RaceTrack::Entry> RaceTrack::enter(
   options.cache_state = side.cache_state;
   options.timeout_ms = options_.call_timeout_ms;
   options.max_probe_change = options_.max_probe_change;
-  options.calls_per_block = calls_per_block(
-      options_.block_ms, opponent.estimated_us(), entry.arm->estimated_us(),
-      static_cast<int>(slots.size()));
+  // Four blocks of a pair, and practice, out of all copies.
+  const int most_calls =
+      unseen ? std::max(1, (inputs->num_copies() - kPracticeCalls) / 4)
+             : static_cast<int>(slots.size());
+  options.calls_per_block =
+      calls_per_block(options_.block_ms, opponent.estimated_us(),
+                      entry.arm->estimated_us(), most_calls);
+  if (unseen) {
+    entry.arm->meet_unseen();
+    entry.wanted_pairs = std::max(1, (inputs->num_copies() - kPracticeCalls) /
+                                         (4 * options.calls_per_block));
+  }
   entry.race = std::make_unique<Race>(inputs, opponent, *entry.arm, options,
                                       secret_seed());
   return entry;
 }
 
 // Pairs go round all shapes, so that a slow drift meets them alike.
-RunnerResult<void> RaceTrack::run(int num_pairs, std::vector<Entry>& entries,
-                                  RaceResult& result) {
-  for (int round = 0; round < num_pairs * kMostTriesPerPair; ++round) {
-    bool all_done = true;
+RunnerResult<void> RaceTrack::run(std::vector<Entry>& entries,
+                                  int tries_per_pair, RaceResult& result) {
+  bool all_done = false;
+  for (int round = 0; !all_done; ++round) {
+    all_done = true;
     for (Entry& entry : entries) {
       Race& race = *entry.race;
-      if (static_cast<int>(race.pairs().size()) >= num_pairs) continue;
+      if (static_cast<int>(race.pairs().size()) >= entry.wanted_pairs ||
+          round >= entry.wanted_pairs * tries_per_pair) {
+        continue;
+      }
       all_done = false;
       std::optional<ArmFailure> failure;
       auto ran = race.run_pair(failure);
@@ -316,9 +341,13 @@ RunnerResult<void> RaceTrack::run(int num_pairs, std::vector<Entry>& entries,
         return {};
       }
     }
-    if (all_done) break;
   }
   return {};
+}
+
+RunnerResult<RaceResult> RaceTrack::blame_opponent(
+    const Opponent& opponent, const RunnerFault& why) const {
+  return fault(Kind::unavailable, opponent.name() + ": " + why.message);
 }
 
 // Whether even the best pair of every shape together lies below the limit.
@@ -342,10 +371,9 @@ bool RaceTrack::clearly_below(const Request& request,
   return weights > 0 && best / weights < std::log(request.stop_below_fitness);
 }
 
-ShapeMeasurement RaceTrack::measurement(const Request& request,
-                                        const Entry& entry) const {
-  const WorkloadShape& shape = workload_.shapes[entry.shape];
-  ShapeMeasurement measured = entry.race->measurement();
+ShapeMeasurement RaceTrack::measurement(const Request& request, std::size_t at,
+                                        ShapeMeasurement measured) const {
+  const WorkloadShape& shape = workload_.shapes[at];
   measured.weight = shape.weight;
   measured.confidence = request.confidence;
   measured.roof_us = roof_us(shape.shape, measured.cache_state);

@@ -30,6 +30,7 @@ struct RaceTrackOptions {
   // Per shape; 0: twice the smallest footprint that no cache serves, as
   // measured here, within a share of the free memory.
   int64_t rotation_bytes = 0;
+  int min_copies = 8;
   int max_copies = 512;
   int64_t call_timeout_ms = 10'000;
   double max_probe_change = 0.005;  // see RaceOptions
@@ -79,6 +80,10 @@ class RaceTrack {
     int num_pairs = 8;
     double stop_below_fitness = 0;  // 0: never
     double confidence = 0.95;
+    // Every timed call of the candidate meets inputs that its process has
+    // never run, in as many processes as that takes: whatever a kernel may
+    // have kept for itself is worth nothing.
+    bool unseen_inputs = false;
   };
   // Untimed work first, holding a share of the device; then the exclusive
   // claim. Thread-safe. Faults of the candidate's runner come back as they
@@ -112,6 +117,13 @@ class RaceTrack {
     std::size_t shape = 0;
     std::unique_ptr<Arm> arm;
     std::unique_ptr<Race> race;
+    int wanted_pairs = 0;
+  };
+  // Pairs of one shape, over several processes.
+  struct Tally {
+    std::vector<TimedPair> pairs;
+    int discarded_pairs = 0;
+    int calls_per_block = 0;
   };
 
   RaceTrack(Workbench& bench, Workload workload, RaceTrackOptions options);
@@ -120,6 +132,15 @@ class RaceTrack {
   RunnerResult<void> measure_empty_block(Opponent& kernel);
   Opponent::Inputs inputs() const;
   OpponentOptions opponent_options(CacheState state) const;
+  // Defined in race_unseen.cpp.
+  RunnerResult<RaceResult> race_unseen(const KernelBuild& candidate,
+                                       Opponent& opponent, Opponent::Side& side,
+                                       const Request& request);
+  RunnerResult<void> race_once_unseen(const KernelBuild& candidate,
+                                      Opponent::Side& side,
+                                      const Request& request,
+                                      std::vector<Tally>& tallies,
+                                      RaceResult& result);
   RunnerResult<void> run_up_to(int num_pairs, LoadedKernel& candidate,
                                Opponent::Side& side,
                                std::vector<Entry>& entries, RaceResult& result);
@@ -127,12 +148,14 @@ class RaceTrack {
                              Opponent::Side& side, std::vector<Entry>& entries,
                              RaceResult& result);
   RunnerResult<Entry> enter(LoadedKernel& candidate, std::size_t shape,
-                            Opponent::Side& side,
+                            Opponent::Side& side, bool unseen,
                             std::optional<ArmFailure>& failure);
-  RunnerResult<void> run(int num_pairs, std::vector<Entry>& entries,
+  RunnerResult<void> run(std::vector<Entry>& entries, int tries_per_pair,
                          RaceResult& result);
-  ShapeMeasurement measurement(const Request& request,
-                               const Entry& entry) const;
+  ShapeMeasurement measurement(const Request& request, std::size_t shape,
+                               ShapeMeasurement measured) const;
+  RunnerResult<RaceResult> blame_opponent(const Opponent& opponent,
+                                          const RunnerFault& fault) const;
   bool clearly_below(const Request& request,
                      const std::vector<Entry>& entries) const;
 

@@ -98,6 +98,16 @@ Result<void> MappedMemory::set_writable(bool writable) {
   return {};
 }
 
+void MappedMemory::populate(bool writable) {
+#if defined(MADV_POPULATE_READ) && defined(MADV_POPULATE_WRITE)
+  // An error (an old kernel) costs time, not truth.
+  (void)::madvise(data_, size_,
+                  writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+#else
+  (void)writable;
+#endif
+}
+
 void MappedMemory::discard(std::size_t offset, std::size_t bytes) {
 #if defined(MADV_REMOVE)
   // The first for shared memory, the other for a process's own.
