@@ -42,6 +42,8 @@ Court::Court(const judge::WorkbenchOptions& given)
     : problem_(make_attention_problem()) {
   judge::WorkbenchOptions options = given;
   if (options.runner_path.empty()) options.runner_path = runner_path();
+  // Shadow memory is several times what a program asks for.
+  if (kSanitized) options.runner_limits.memory_bytes *= 8;
   options.compile_cache.folder = folder_.file("compile");
   auto bench = judge::Workbench::open(*problem_, options);
   if (!bench) throw std::runtime_error(bench.error().message);

@@ -52,6 +52,16 @@ class Court {
   std::unique_ptr<judge::Opponent> reference_;
 };
 
+// How a crash reads. The sanitizers' run-time libraries catch signals, report
+// and exit.
+#if defined(EVOKE_ASAN) || defined(EVOKE_TSAN)
+inline constexpr bool kSanitized = true;
+inline constexpr const char* kCrashed = "ended";
+#else
+inline constexpr bool kSanitized = false;
+inline constexpr const char* kCrashed = "SIGSEGV";
+#endif
+
 // An honest kernel for small shapes. `summary` makes another text of it,
 // `number` other machine code too.
 std::string honest_kernel(const std::string& summary = "honest",

@@ -311,7 +311,8 @@ TEST_P(BaselineOpponentTest, IsRacedWhereItIsInstalled) {
   const pid_t before = (*side)->runner->pid();
   ::kill(before, SIGKILL);
   EXPECT_FALSE(race(test::honest_kernel(), *baseline));
-  EXPECT_TRUE(race(test::honest_kernel(), *baseline));
+  const auto again = race(test::honest_kernel(), *baseline);
+  ASSERT_TRUE(again) << again.error().message;
   EXPECT_NE(test::value_of(baseline->side())->runner->pid(), before);
 }
 
@@ -328,6 +329,39 @@ TEST_F(RaceTrackTest, KnowsWhatTheMachineCanDo) {
             track().roof_us(shape, CacheState::warm));
   ASSERT_TRUE(track().remeasure_roofline());
   EXPECT_GE(track().roofline().read_bytes_per_s, roofline.read_bytes_per_s);
+}
+
+// However many processes that takes.
+TEST_F(RaceTrackTest, CallsMayBeAskedToMeetUnseenInputs) {
+  RaceTrackOptions options;
+  options.like = &track();
+  options.min_copies = 24;
+  options.max_probe_change = test::kAnyClock;
+  const auto fresh = test::value_of(
+      RaceTrack::open(court().bench(), test::small_workload(), options));
+  const auto reference =
+      test::value_of(fresh->opponent("honest", test::honest_kernel()));
+  const auto build = court().build(test::honest_kernel("unseen", 11));
+  const auto kernel = court().load(*build);
+  const int before = court().bench().pool().num_started();
+  RaceTrack::Request request;
+  request.num_pairs = 6;
+  request.unseen_inputs = true;
+  const auto result = fresh->race(*kernel, *reference, request);
+  ASSERT_TRUE(result) << result.error().message;
+  ASSERT_FALSE(result->failure) << result->failure->failure.message;
+  EXPECT_EQ(result->shapes.at(0).pairs.size(), 6U);
+  // The opponent's, and at least one for the candidate.
+  EXPECT_GE(court().bench().pool().num_started(), before + 2);
+
+  auto wrong = small();
+  wrong.keys = "visible / 2";
+  const auto wrong_build = court().build(test::make_kernel(wrong));
+  const auto wrong_kernel = court().load(*wrong_build);
+  const auto refused = fresh->race(*wrong_kernel, *reference, request);
+  ASSERT_TRUE(refused) << refused.error().message;
+  ASSERT_TRUE(refused->failure);
+  EXPECT_FALSE(refused->failure->failure.changed);
 }
 
 // A clock that never holds still gives no number, and that is nobody's fault.

@@ -163,6 +163,7 @@ RunnerResult<void> RaceTrack::measure_empty_block(Opponent& kernel) {
   if (!side) return fault_of(side);
   const auto claim = bench_.lock().claim(bench_.stop());
   if (!claim) return fault(Kind::cancelled, "cancelled");
+  const std::lock_guard alone(timing_);
   constexpr int kTries = 21;
   std::vector<int64_t> times;
   for (int i = 0; i < kTries; ++i) {
@@ -322,6 +323,7 @@ RunnerResult<RaceTrack::Entry> RaceTrack::enter(
 // Pairs go round all shapes, so that a slow drift meets them alike.
 RunnerResult<void> RaceTrack::run(std::vector<Entry>& entries,
                                   int tries_per_pair, RaceResult& result) {
+  const std::lock_guard alone(timing_);
   bool all_done = false;
   for (int round = 0; !all_done; ++round) {
     all_done = true;

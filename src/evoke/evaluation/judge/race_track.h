@@ -165,6 +165,9 @@ class RaceTrack {
   int64_t rotation_bytes_ = 0;
   double empty_block_us_ = 0;
   std::vector<ShapeTrack> tracks_;
+  // Held inside the exclusive claim, which keeps threads apart as well but is
+  // a matter of the operating system: the language knows mutexes only.
+  std::mutex timing_;
 
   mutable std::mutex mutex_;  // guards what follows
   Roofline roofline_;

@@ -217,12 +217,15 @@ RunnerResult<int> Runner::lend(const protocol::SharedMemory& memory,
   add.writable = writable;
   add.shared = shared_memory_;
   constexpr int64_t kTimeoutMs = 20'000;
+  if (!shared_memory_) copied_bytes_[add.buffer] = add.bytes;
   const std::array<int, 1> descriptors{memory.fd()};
   auto added = call(add, kTimeoutMs,
                     shared_memory_ ? std::span<const int>(descriptors)
                                    : std::span<const int>());
-  if (!added) return fault_of(added);
-  if (!shared_memory_) copied_bytes_[add.buffer] = add.bytes;
+  if (!added) {
+    copied_bytes_.erase(add.buffer);
+    return fault_of(added);
+  }
   auto pushed = push(add.buffer, memory, 0, memory.size());
   if (!pushed) return fault_of(pushed);
   return add.buffer;
