@@ -12,7 +12,8 @@ reads = ["query", "key", "value"]
 writes = ["output", "mark"]
 threadgroups = ["Hq", "Lq", "B"]
 evoke*/
-// expect: measured
+// expect: crashed
+// stage: time
 // entry: 4
 // Keeps answers behind its scratch, where the borrowed memory goes on, and
 // tells timing from checking by how far scratch lies from the output. A find

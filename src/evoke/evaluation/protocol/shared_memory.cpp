@@ -90,10 +90,11 @@ Result<MappedMemory> MappedMemory::map(int fd, int64_t bytes, bool writable) {
   return memory;
 }
 
-Result<void> MappedMemory::set_writable(bool writable) {
+Result<void> MappedMemory::set_writable(std::size_t offset, std::size_t bytes,
+                                        bool writable) {
   const int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-  if (::mprotect(data_, size_, protection) != 0) {
-    return fail("mprotect", static_cast<int64_t>(size_));
+  if (::mprotect(data_ + offset, bytes, protection) != 0) {
+    return fail("mprotect", static_cast<int64_t>(bytes));
   }
   return {};
 }
@@ -106,15 +107,6 @@ void MappedMemory::populate(bool writable) {
 #else
   (void)writable;
 #endif
-}
-
-void MappedMemory::discard(std::size_t offset, std::size_t bytes) {
-#if defined(MADV_REMOVE)
-  // The first for shared memory, the other for a process's own.
-  if (::madvise(data_ + offset, bytes, MADV_REMOVE) == 0) return;
-  if (::madvise(data_ + offset, bytes, MADV_DONTNEED) == 0) return;
-#endif
-  std::memset(data_ + offset, 0xff, bytes);
 }
 
 Result<SharedMemory> SharedMemory::create(int64_t bytes,

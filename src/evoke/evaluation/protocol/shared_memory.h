@@ -25,14 +25,13 @@ class MappedMemory {
   static Result<MappedMemory> map(int fd, int64_t bytes, bool writable);
 
   std::span<std::byte> bytes() const { return {data_, size_}; }
-  // Whether this process may write; reading always works.
-  Result<void> set_writable(bool writable);
+  // Whether this process may write to these bytes, whole pages; reading always
+  // works.
+  Result<void> set_writable(std::size_t offset, std::size_t bytes,
+                            bool writable);
   // Has every page at hand, so that nobody who touches one first pays for it.
   // Nothing happens where the system cannot.
   void populate(bool writable);
-  // Forgets these bytes, whole pages, and gives them back to the system where
-  // it takes them; what stands there afterwards means nothing.
-  void discard(std::size_t offset, std::size_t bytes);
 
  private:
   std::byte* data_ = nullptr;

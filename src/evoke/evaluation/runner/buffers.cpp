@@ -9,56 +9,36 @@ namespace evoke::runner {
 
 namespace {
 
-using Interval = std::pair<std::size_t, std::size_t>;  // [first, second)
-using Intervals = std::vector<Interval>;
-
 constexpr std::size_t kPageBytes = 4096;
-// Stretches that no tensor lies in are given back beyond so much on either
-// side: the judge has guard bands there.
-constexpr std::size_t kKeptBytes = 2 * kPageBytes;
-
-// What of [0, size) no interval covers.
-Intervals gaps_between(Intervals intervals, std::size_t size) {
-  std::sort(intervals.begin(), intervals.end());
-  Intervals gaps;
-  std::size_t done = 0;
-  for (const auto& [begin, end] : intervals) {
-    if (begin > done) gaps.emplace_back(done, begin);
-    done = std::max(done, end);
-  }
-  if (done < size) gaps.emplace_back(done, size);
-  return gaps;
-}
-
-Intervals intervals_of(const std::vector<Buffers::Place>& places, int buffer) {
-  Intervals intervals;
-  for (const Buffers::Place& place : places) {
-    if (place.buffer != buffer) continue;
-    const auto begin = static_cast<std::size_t>(place.offset_bytes);
-    intervals.emplace_back(begin,
-                           begin + static_cast<std::size_t>(place.bytes));
-  }
-  return intervals;
-}
-
-// Whole pages inside the gaps between `intervals`.
-Intervals inner_pages(Intervals intervals, std::size_t size) {
-  Intervals pages;
-  for (const auto& [begin, end] : gaps_between(std::move(intervals), size)) {
-    const std::size_t first =
-        (begin + kKeptBytes + kPageBytes - 1) / kPageBytes * kPageBytes;
-    const std::size_t last =
-        end < kKeptBytes ? 0 : (end - kKeptBytes) / kPageBytes * kPageBytes;
-    if (first < last) pages.emplace_back(first, last);
-  }
-  return pages;
-}
 
 }  // namespace
 
+// Rounded outwards to whole `unit`s.
+Buffers::Intervals Buffers::intervals_of(const std::vector<Place>& places,
+                                         int buffer, std::size_t unit) {
+  Intervals all;
+  for (const Place& place : places) {
+    if (place.buffer != buffer || place.bytes == 0) continue;
+    const auto begin = static_cast<std::size_t>(place.offset_bytes);
+    const std::size_t end = begin + static_cast<std::size_t>(place.bytes);
+    all.emplace_back(begin / unit * unit, (end + unit - 1) / unit * unit);
+  }
+  std::sort(all.begin(), all.end());
+  Intervals merged;
+  for (const Interval& each : all) {
+    if (!merged.empty() && each.first <= merged.back().second) {
+      merged.back().second = std::max(merged.back().second, each.second);
+    } else {
+      merged.push_back(each);
+    }
+  }
+  return merged;
+}
+
 Result<void> Buffers::set_open(Buffer& buffer, bool open) {
   if (buffer.open == open) return {};
-  if (auto set = buffer.memory.set_writable(open); !set) return set;
+  auto set = buffer.memory.set_writable(0, buffer.memory.bytes().size(), open);
+  if (!set) return set;
   buffer.open = open;
   return {};
 }
@@ -72,25 +52,45 @@ Result<void> Buffers::open_for(const protocol::Placements& placements) {
   return {};
 }
 
-Result<void> Buffers::isolate(const std::vector<Place>& used,
-                              const std::vector<Place>& idle) {
+Result<void> Buffers::isolate(const std::vector<Place>& used) {
   for (auto& [number, buffer] : buffers_) {
     if (!buffer.writable) continue;
-    Intervals kept = intervals_of(used, number);
-    if (auto set = set_open(buffer, !kept.empty()); !set) return set;
-    if (kept.empty()) continue;
-    const std::span<std::byte> bytes = buffer.memory.bytes();
-    Intervals known = intervals_of(idle, number);
-    known.insert(known.end(), kept.begin(), kept.end());
-    const Intervals unused = inner_pages(std::move(known), bytes.size());
-    for (const auto& [begin, end] : unused) {
-      buffer.memory.discard(begin, end - begin);
+    Intervals pages = intervals_of(used, number, kPageBytes);
+    if (!pages.empty()) {
+      pages.back().second =
+          std::min(pages.back().second, buffer.memory.bytes().size());
     }
-    kept.insert(kept.end(), unused.begin(), unused.end());
-    for (const auto& [begin, end] :
-         gaps_between(std::move(kept), bytes.size())) {
-      std::memset(bytes.data() + begin, 0xff, end - begin);
+    auto isolated =
+        isolate(buffer, intervals_of(used, number, 1), std::move(pages));
+    if (!isolated) return isolated;
+  }
+  return {};
+}
+
+Result<void> Buffers::isolate(Buffer& buffer, const Intervals& used,
+                              Intervals pages) {
+  const std::span<std::byte> bytes = buffer.memory.bytes();
+  for (const auto& [begin, end] : buffer.kernel_pages) {
+    std::size_t done = begin;
+    for (const auto& [kept, kept_end] : used) {
+      if (kept_end <= done || kept >= end) continue;
+      if (kept > done) std::memset(bytes.data() + done, 0xff, kept - done);
+      done = kept_end;
     }
+    if (done < end) std::memset(bytes.data() + done, 0xff, end - done);
+  }
+  if (buffer.open) {
+    if (auto set = set_open(buffer, false); !set) return set;
+  } else {
+    for (const auto& [begin, end] : buffer.kernel_pages) {
+      auto set = buffer.memory.set_writable(begin, end - begin, false);
+      if (!set) return set;
+    }
+  }
+  buffer.kernel_pages = std::move(pages);
+  for (const auto& [begin, end] : buffer.kernel_pages) {
+    auto set = buffer.memory.set_writable(begin, end - begin, true);
+    if (!set) return set;
   }
   return {};
 }
@@ -110,7 +110,7 @@ Result<void> Buffers::add(const protocol::AddBuffer& request,
                     : protocol::MappedMemory::anonymous(request.bytes);
   if (!memory) return error_of(memory);
   memory->populate(request.writable);
-  Buffer buffer{std::move(*memory), request.writable, request.shared, true};
+  Buffer buffer{std::move(*memory), request.writable, request.shared, true, {}};
   if (auto set = set_open(buffer, request.writable); !set) return set;
   buffers_[request.buffer] = std::move(buffer);
   return {};

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "evoke/base/error.h"
@@ -33,12 +34,10 @@ class Buffers {
     int64_t offset_bytes = 0;
     int64_t bytes = 0;
   };
-  // Before a run: only the buffers of `used` can be written by kernels, and
-  // whatever stands there outside of `used` is forgotten, so that no call
-  // finds what an earlier one left. `idle`: tensors of other calls, which
-  // hold memory that is worth keeping.
-  Result<void> isolate(const std::vector<Place>& used,
-                       const std::vector<Place>& idle);
+  // Before a run: kernels can write to the pages of `used` alone, and what
+  // they could write to in the run before is forgotten, but for `used`. So no
+  // call finds what an earlier one left.
+  Result<void> isolate(const std::vector<Place>& used);
   // Whoever prepares calls may write to their scratch.
   Result<void> open_for(const protocol::Placements& placements);
 
@@ -46,12 +45,19 @@ class Buffers {
   // Bytes [offset, offset + size) of a buffer.
   Result<std::span<std::byte>> range(int buffer, int64_t offset_bytes,
                                      int64_t bytes) const;
+  using Interval = std::pair<std::size_t, std::size_t>;  // [first, second)
+  using Intervals = std::vector<Interval>;               // sorted, apart
   struct Buffer {
     protocol::MappedMemory memory;
     bool writable = false;  // by kernels, ever
     bool shared = false;
-    bool open = false;  // can be written now
+    bool open = false;       // all of it can be written now
+    Intervals kernel_pages;  // that the latest run could write to
   };
+  static Intervals intervals_of(const std::vector<Place>& places, int buffer,
+                                std::size_t unit);
+  static Result<void> isolate(Buffer& buffer, const Intervals& used,
+                              Intervals pages);
   static Result<void> set_open(Buffer& buffer, bool open);
   std::map<int, Buffer> buffers_;
 };

@@ -219,11 +219,10 @@ Result<Done> Service::handle(const protocol::Release& request) {
   return Done{};
 }
 
-// What is staged keeps its memory; all that other calls wrote is forgotten,
+// What is staged keeps its memory; all else that kernels wrote is forgotten,
 // but for scratch that is promised to stay zero (the judge looks).
 Result<void> Service::isolate(const std::vector<CallId>& calls) {
   std::vector<Buffers::Place> used;
-  std::vector<Buffers::Place> idle;
   for (const CallId call : calls) {
     const auto found = places_.find(call);
     if (found == places_.end()) continue;
@@ -233,12 +232,11 @@ Result<void> Service::isolate(const std::vector<CallId>& calls) {
   std::set<int> buffers;
   for (const Buffers::Place& place : used) buffers.insert(place.buffer);
   for (const auto& [call, places] : places_) {
-    idle.insert(idle.end(), places.all.begin(), places.all.end());
     for (const Buffers::Place& place : places.lasting) {
       if (buffers.contains(place.buffer)) used.push_back(place);
     }
   }
-  return buffers_.isolate(used, idle);
+  return buffers_.isolate(used);
 }
 
 Result<Done> Service::handle(const protocol::Stage& request) {
