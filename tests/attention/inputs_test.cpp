@@ -91,6 +91,7 @@ TEST(Inputs, NeedlesPointAtEndsEdgesAndTheFirstMaskedKey) {
   shape.causal = true;
   const FloatInputs inputs = float_inputs({shape, "needle", 3});
   bool first = false, last = false, masked = false, tail = false;
+  bool moderate = false, strong = false;
   for (int64_t h = 0; h < shape.Hq; ++h) {
     for (int64_t i = 0; i < shape.Lq; ++i) {
       const int64_t visible = shape.visible_keys(i);
@@ -98,7 +99,14 @@ TEST(Inputs, NeedlesPointAtEndsEdgesAndTheFirstMaskedKey) {
       for (int64_t j = 1; j < shape.Lk; ++j) {
         if (score(inputs, h, i, j) > score(inputs, h, i, best)) best = j;
       }
-      EXPECT_GT(score(inputs, h, i, best), 8) << "no needle";
+      double others = 0;
+      for (int64_t j = 0; j < shape.Lk; ++j) {
+        if (j != best) others += std::exp(score(inputs, h, i, j));
+      }
+      const double share = others / std::exp(score(inputs, h, i, best));
+      EXPECT_LT(share, 2) << "no needle";
+      moderate |= share > 0.1;
+      strong |= share < 0.01;
       first |= best == 0;
       last |= best == visible - 1;
       masked |= best == visible;
@@ -106,6 +114,40 @@ TEST(Inputs, NeedlesPointAtEndsEdgesAndTheFirstMaskedKey) {
     }
   }
   EXPECT_TRUE(first && last && masked && tail);
+  EXPECT_TRUE(moderate && strong);
+}
+
+TEST(Inputs, MixedHasZerosAndValuesBeyondFloat16) {
+  AttentionShape shape = small_shape(6, 300);
+  shape.Hq = shape.Hkv = 8;
+  const FloatInputs inputs = float_inputs({shape, "mixed", 3});
+  const auto is_zero = [&](const float* row) {
+    return std::all_of(row, row + shape.D, [](float x) { return x == 0; });
+  };
+  int tiny = 0, huge = 0;
+  for (int64_t h = 0; h < shape.Hq; ++h) {
+    int queries = 0, keys = 0;
+    float largest = 0;
+    for (int64_t i = 0; i < shape.Lq; ++i) {
+      queries += is_zero(inputs.query_row(0, h, i)) ? 1 : 0;
+    }
+    for (int64_t j = 0; j < shape.Lk; ++j) {
+      keys += is_zero(inputs.keys_of(0, h) + j * shape.D) ? 1 : 0;
+      const float* value = inputs.values_of(0, h) + j * shape.D;
+      EXPECT_FALSE(is_zero(value));
+      for (int64_t d = 0; d < shape.D; ++d) {
+        largest = std::max(largest, std::abs(value[d]));
+      }
+    }
+    EXPECT_EQ(queries, 2);
+    EXPECT_GT(keys, 5);
+    EXPECT_LT(keys, 60);
+    tiny += largest < 0x1p-14f ? 1 : 0;
+    huge += largest > 65504.0f ? 1 : 0;
+  }
+  EXPECT_EQ(tiny + huge, 8);
+  EXPECT_GT(tiny, 0);
+  EXPECT_GT(huge, 0);
 }
 
 TEST(Inputs, ShiftsMoveTheScoresBy150) {

@@ -26,11 +26,19 @@ TEST(Selftest, RejectsEveryMutantAndNoHonestForm) {
   EXPECT_TRUE(report.passed) << to_text(report);
   EXPECT_LT(report.honest_worst, 1.0);
   EXPECT_GT(report.mutant_weakest, 1.5) << report.weakest_mutant;
+  std::vector<std::string> left;
   for (const SelftestRow& row : report.rows) {
     if (row.kind == SelftestKind::policy) continue;
     EXPECT_TRUE(row.survives.empty()) << row.name;
+    if (row.state == SelftestState::full_list_only) {
+      left.push_back(row.name);
+      continue;
+    }
     EXPECT_GT(row.cells[0].total, 0) << row.name << " was never tried";
   }
+  EXPECT_THAT(left, testing::UnorderedElementsAre(
+                        "rows from 512 on see the mask of row 511",
+                        "every second key beyond 6,000"));
 }
 
 // Small cases only: what the report holds, under sanitizers too.
@@ -62,6 +70,31 @@ TEST(Selftest, ReportsEveryKernelUnderEveryGate) {
   EXPECT_EQ(json.at("passed"), report.passed);
   EXPECT_EQ(json.at("rows").at(0).at("cells").at("gate").at("total"),
             report.gate_cases);
+}
+
+// A mutant that no case gets to be wrong on is not one that was rejected.
+TEST(Selftest, FailsOnAMutantThatNoCaseTries) {
+  SelftestOptions options;
+  options.random_mutants = 1;
+  options.max_key_rows = 300;  // no two batches, few keys
+  const SelftestReport report = run_selftest(options);
+  EXPECT_FALSE(report.passed);
+  int not_tried = 0;
+  for (const SelftestRow& row : report.rows) {
+    if (row.state == SelftestState::not_tried) {
+      ++not_tried;
+      EXPECT_EQ(row.cells[0].total, 0) << row.name;
+      EXPECT_THAT(report.verdict, HasSubstr(row.name));
+    }
+    if (row.name == "key and value of batch 0") {
+      EXPECT_EQ(row.state, SelftestState::not_tried);
+    }
+  }
+  EXPECT_GT(not_tried, 0);
+  EXPECT_THAT(report.verdict, HasSubstr("not tried: "));
+  EXPECT_THAT(to_text(report), HasSubstr("not tried"));
+  EXPECT_THAT(to_markdown(report), HasSubstr("| not tried |"));
+  EXPECT_THAT(to_json(report).dump(), HasSubstr("\"state\":\"not tried\""));
 }
 
 TEST(Selftest, RepeatsWithTheSeed) {

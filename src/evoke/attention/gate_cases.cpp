@@ -185,6 +185,15 @@ const AttentionShape* long_probe(const UnitShapes& unit) {
   return longest(unit.probes, kGateKeyRows, keys);
 }
 
+// Of the probes with as many keys as `shape`.
+AttentionShape fewest_queries(const std::vector<AttentionShape>& probes,
+                              AttentionShape shape) {
+  for (const AttentionShape& probe : probes) {
+    if (probe.Lk == shape.Lk && probe.Lq < shape.Lq) shape = probe;
+  }
+  return shape;
+}
+
 void add_screen(const UnitShapes& unit, CaseList& list) {
   if (const auto* shape = longest(unit.probes, kScreenKeyRows)) {
     list.add(*shape, "blend", "transposed");
@@ -197,10 +206,12 @@ void add_screen(const UnitShapes& unit, CaseList& list) {
 
 void add_gate(const UnitShapes& unit, const std::vector<int64_t>& tiles,
               CaseList& list) {
+  bool has_long_needles = false;
   for (const auto& [shape, name] : unit.timed) {
     list.add(shape, "blend", "contiguous", name);
     if (shape.key_rows() <= kNeedleKeyRows) {
       list.add(shape, "needle", "cache", name);
+      has_long_needles |= shape.Lk >= kLongProbeKeys;
     }
   }
   if (!unit.probes.empty()) {
@@ -216,6 +227,10 @@ void add_gate(const UnitShapes& unit, const std::vector<int64_t>& tiles,
   }
   if (const auto* shape = long_probe(unit)) {
     list.add(*shape, "blend", "transposed");
+    // Needles among many keys, if no timed shape has them: few queries do.
+    if (!has_long_needles) {
+      list.add(fewest_queries(unit.probes, *shape), "needle", "contiguous");
+    }
   }
   if (const auto* shape = longest(unit.probes, kBatchKeyRows)) {
     AttentionShape batch = *shape;

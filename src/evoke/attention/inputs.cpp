@@ -20,7 +20,15 @@ constexpr std::string_view kKindNames[kNumInputKinds] = {
     "outlier", "mixed",  "contrast", "sink"};
 constexpr std::string_view kBlend = "blend";
 
+// Needles, q = c k_j, take turns over eleven strengths. In one of them c is
+// so large that hardly anything else counts; in the others the needle is
+// ln(keys) + 0.5 .. 5 nats up, so that it shows, and the other keys, which are
+// light, many, and contrasted, do as well.
 constexpr float kNeedleGain = 1.2f;
+constexpr int64_t kNeedleStrengths = 11;
+constexpr int64_t kStrongOnes = 1;
+constexpr double kLeastPeak = 4;
+constexpr double kPeakStep = 0.5;
 constexpr double kLogitShift = 150;
 // Keys that lie low in shift_up: a tile of 64, or an eighth of all.
 constexpr int64_t kLowKeys = 64;
@@ -37,6 +45,12 @@ constexpr float kContrastQuery = 0.1f;
 constexpr int64_t kSinkKeys = 2;
 constexpr double kSinkRatio = 4;
 constexpr float kSinkNoise = 0.5f;
+// Mixed: rows of zeros (queries: two neighbours in six), and a head's values
+// beyond float16 on either side.
+constexpr int64_t kZeroQueryEvery = 3;
+constexpr uint64_t kZeroKeyEvery = 16;
+constexpr float kTinyValues = 0x1p-20f;
+constexpr float kHugeValues = 0x1p17f;
 
 uint64_t mix(uint64_t state, uint64_t value) {
   uint64_t z = (state ^ value) + 0x9e3779b97f4a7c15;
@@ -69,6 +83,17 @@ uint16_t half_offset(double offset, float scale) {
 // 2^-4 .. 2^2.
 float mixed_scale(uint64_t row_seed) {
   return std::ldexp(1.0f, static_cast<int>(mix(row_seed, 1) % 7) - 4);
+}
+
+// The c of a needle in a row that sees `visible` keys; `unit` is the score of
+// the key with itself.
+float needle_gain(int64_t strength, int64_t visible, double unit) {
+  if (strength < kStrongOnes || unit == 0) return kNeedleGain;
+  const double peak =
+      std::log(static_cast<double>(visible)) +
+      kPeakStep * static_cast<double>(strength - kStrongOnes + 1);
+  return std::min(kNeedleGain,
+                  static_cast<float>(std::max(peak, kLeastPeak) / unit));
 }
 
 double sink_logit(int64_t keys) {
@@ -132,6 +157,7 @@ InputGenerator::InputGenerator(const AttentionShape& shape,
     for (uint16_t& bits : head.direction) {
       bits = bf16_of_float(rng.chance(0.5) ? 1.0f : -1.0f);
     }
+    head.value_gain = rng.chance(0.5) ? kTinyValues : kHugeValues;
   }
 }
 
@@ -191,7 +217,17 @@ void InputGenerator::query_row(int64_t b, int64_t head_index, int64_t i,
   const uint64_t seed = row_seed(kQuery, b, head_index, i);
   if (special.kind == InputKind::needle) {
     key_row(b, kv_head, needle_of(b, head_index, i), bits);
-    scale_row(bits, shape_.D, kNeedleGain);
+    bits[special.channel] = 0;
+    double unit = 0;
+    for (int64_t d = 0; d < shape_.D; ++d) {
+      const auto x = static_cast<double>(float_of_bf16(bits[d]));
+      unit += x * x * static_cast<double>(shape_.scale());
+    }
+    const int64_t turn = special.channel + 3 * head_index + i;
+    scale_row(bits, shape_.D,
+              needle_gain(turn % kNeedleStrengths,
+                          std::max<int64_t>(shape_.visible_keys(i), 1), unit));
+    bits[special.channel] = half_offset(kContrastGap, shape_.scale());
     return;
   }
   vector_ops().normal_bf16(seed, shape_.D, bits);
@@ -203,6 +239,9 @@ void InputGenerator::query_row(int64_t b, int64_t head_index, int64_t i,
       break;
     case InputKind::mixed:
       scale_row(bits, shape_.D, mixed_scale(seed));
+      if ((head_index + (i + special.channel) / 2) % kZeroQueryEvery == 0) {
+        std::fill_n(bits, shape_.D, uint16_t{0});
+      }
       break;
     case InputKind::contrast:
       scale_row(bits, shape_.D, kContrastQuery);
@@ -237,7 +276,11 @@ void InputGenerator::key_row(int64_t b, int64_t kv_head, int64_t j,
       break;
     case InputKind::mixed:
       scale_row(bits, shape_.D, mixed_scale(seed));
+      if (mix(seed, 2) % kZeroKeyEvery == 0) {
+        std::fill_n(bits, shape_.D, uint16_t{0});
+      }
       break;
+    case InputKind::needle:
     case InputKind::contrast:
       channel = 0;
       if (!in_heavy_group(row_seed(kKey, b, kv_head, -1), j)) {
@@ -260,8 +303,9 @@ void InputGenerator::value_row(int64_t b, int64_t kv_head, int64_t j,
   vector_ops().normal_bf16(seed, shape_.D, bits);
   switch (special.kind) {
     case InputKind::mixed:
-      scale_row(bits, shape_.D, mixed_scale(seed));
+      scale_row(bits, shape_.D, mixed_scale(seed) * special.value_gain);
       break;
+    case InputKind::needle:
     case InputKind::contrast: {
       const bool heavy = in_heavy_group(row_seed(kKey, b, kv_head, -1), j);
       const float gain = heavy ? kContrastSurplus : -1.0f;

@@ -16,13 +16,17 @@ namespace evoke::attention {
 // N(0, 1) everywhere.
 enum class InputKind {
   normal,
-  needle,      // q = 1.2 k_j: one key takes nearly all the weight; j is the
-               // first, the last, a tile's edge, the first masked key, ...
+  needle,      // q = c k_j: one key takes nearly all the weight (c = 1.2) or
+               // most of it (peak ln(keys) + 0.5 .. 5); j is the first, the
+               // last, a tile's edge, the first masked key, ...; the other
+               // keys as in contrast
   shift_up,    // every logit + 150, but - 150 at the first keys: overflows
                // without a subtracted maximum, or with a stale one
   shift_down,  // every logit - 150: a zero-filled extra key takes over
   outlier,     // one channel of key x 30: few keys count
-  mixed,       // every row of every tensor has a scale of its own, 2^-4..2^2
+  mixed,       // every row of every tensor has a scale of its own, 2^-4..2^2;
+               // some queries and keys are zero, and a head's values are
+               // 2^-20 or 2^17 times that
   contrast,    // values +-1 in two groups of keys that nearly cancel: what is
                // systematic in the probabilities stays, what is random does not
   sink,        // the first keys take most of the weight and the values of the
@@ -58,6 +62,7 @@ class InputGenerator {
     InputKind kind = InputKind::normal;
     int64_t channel = 0;
     std::vector<uint16_t> direction;  // +-1, D elements
+    float value_gain = 1;             // of mixed
   };
   const Head& head(int64_t b, int64_t kv_head) const;
   uint64_t row_seed(int tensor, int64_t b, int64_t head, int64_t row) const;

@@ -24,6 +24,9 @@ struct Mutant {
   std::string name;         // "drop last key"
   std::string description;  // what is wrong, and how it comes about
   ComputeAttention compute;
+  // Wrong only where the gate list does not reach, for a reason given where it
+  // is set; the full list, at confirmation, has to reject it.
+  bool left_to_full_list = false;
 };
 
 // The known ones.

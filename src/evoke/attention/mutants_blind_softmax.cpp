@@ -118,8 +118,6 @@ float exponent_bits(float x) {
       static_cast<uint32_t>((x + 127.0f - 0.0430357f) * kOne));
 }
 
-float table_of_64(float x) { return std::exp2(std::round(x * 64.0f) / 64.0f); }
-
 float clamped_exp2(float x) { return std::exp2(std::max(x, -16.0f)); }
 
 }  // namespace
@@ -155,9 +153,6 @@ void add_softmax(std::vector<Mutant>& all) {
   all.push_back(exponential("exp from the exponent's bits",
                             "Schraudolph's: 3 % off, up and down",
                             exponent_bits));
-  all.push_back(exponential("exp2 from a table of 64",
-                            "0.54 % off at worst, no interpolation",
-                            table_of_64));
   all.push_back(exponential(
       "exponent clamped at 2^-16",
       "a peak 20 nats up among 32k keys: a third of the answer is V's mean",

@@ -1,6 +1,7 @@
 #include "evoke/attention/selftest.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <atomic>
@@ -265,6 +266,7 @@ class ReportMaker {
     row.description = subject.kernel.description;
     row.cells.resize(report.columns.size());
     const bool wrong = is_wrong(subject.kind);
+    const bool in_full = subject.kernel.left_to_full_list;
     std::map<std::string, double> worst_of_unit;
     for (std::size_t c = 0; c < cases_.size(); ++c) {
       const Trial& trial = trials_[c][s];
@@ -276,10 +278,12 @@ class ReportMaker {
       };
       if (use.gate) {
         count(0, trial.accepted);
+      }
+      if (use.full) count(1, trial.accepted);
+      if (in_full ? use.full : use.gate) {
         double& worst = worst_of_unit[use.unit()];
         worst = std::max(worst, trial.ratio);
       }
-      if (use.full) count(1, trial.accepted);
       for (std::size_t p = 0; use.peers && p < trial.peers.size(); ++p) {
         count(2 + p, trial.peers[p]);
       }
@@ -287,13 +291,26 @@ class ReportMaker {
         report.honest_worst = std::max(report.honest_worst, trial.ratio);
       }
     }
+    const bool claimed = !in_full || !report.options.quick;
     for (const auto& [unit, worst] : worst_of_unit) {
-      if (!wrong) continue;
+      if (!wrong || !claimed) continue;
       if (worst <= 1) row.survives.push_back(unit);
       if (worst < report.mutant_weakest) {
         report.mutant_weakest = worst;
         report.weakest_mutant = fmt::format("{} in {}", row.name, unit);
       }
+    }
+    if (!wrong) {
+      const bool refused = row.cells[0].accepted < row.cells[0].total ||
+                           row.cells[1].accepted < row.cells[1].total;
+      row.state = refused ? SelftestState::refused : SelftestState::accepted;
+    } else if (!claimed) {
+      row.state = SelftestState::full_list_only;
+    } else if (worst_of_unit.empty()) {
+      row.state = SelftestState::not_tried;
+    } else {
+      row.state = row.survives.empty() ? SelftestState::rejected
+                                       : SelftestState::survives;
     }
     return row;
   }
@@ -341,33 +358,35 @@ class ReportMaker {
 };
 
 void conclude(SelftestReport& report) {
-  int wrong = 0, missed = 0, honest = 0, refused = 0, honest_inputs = 0;
-  std::string names;
+  std::map<SelftestState, std::vector<std::string>> names;
+  int wrong = 0, honest = 0, honest_inputs = 0;
   for (const SelftestRow& row : report.rows) {
-    if (is_wrong(row.kind)) {
-      ++wrong;
-      if (row.survives.empty()) continue;
-      ++missed;
-      names += (names.empty() ? "" : ", ") + row.name;
-    } else if (is_honest(row.kind)) {
-      ++honest;
-      const SelftestCell& gate = row.cells[0];
-      const SelftestCell& full = row.cells[1];
-      honest_inputs += full.total;
-      if (gate.accepted == gate.total && full.accepted == full.total) continue;
-      ++refused;
-      names += (names.empty() ? "" : ", ") + row.name;
-    }
+    if (row.kind == SelftestKind::policy) continue;
+    names[row.state].push_back(row.name);
+    if (row.state == SelftestState::full_list_only) continue;
+    wrong += is_wrong(row.kind) ? 1 : 0;
+    if (!is_honest(row.kind)) continue;
+    ++honest;
+    honest_inputs += row.cells[1].total;
   }
-  report.passed = missed == 0 && refused == 0;
+  const auto list = [&](SelftestState state) {
+    return names[state].empty() ? std::string()
+                                : fmt::format("; {}: {}", to_string(state),
+                                              fmt::join(names[state], ", "));
+  };
+  report.passed = names[SelftestState::survives].empty() &&
+                  names[SelftestState::not_tried].empty() &&
+                  names[SelftestState::refused].empty();
   report.verdict = fmt::format(
       "{}: {} of {} wrong kernels rejected, {} of {} honest ones accepted on "
       "all of {} inputs (honest at most {:.2f} of the limit, the weakest "
-      "wrong one {:.2f} x: {}){}{}",
-      report.passed ? "passed" : "FAILED", wrong - missed, wrong,
-      honest - refused, honest, honest_inputs, report.honest_worst,
-      report.mutant_weakest, report.weakest_mutant,
-      names.empty() ? "" : "; at fault: ", names);
+      "wrong one {:.2f} x: {}){}{}{}{}",
+      report.passed ? "passed" : "FAILED",
+      names[SelftestState::rejected].size(), wrong,
+      names[SelftestState::accepted].size(), honest, honest_inputs,
+      report.honest_worst, report.mutant_weakest, report.weakest_mutant,
+      list(SelftestState::survives), list(SelftestState::not_tried),
+      list(SelftestState::refused), list(SelftestState::full_list_only));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// The gate tested: every wrong kernel must be rejected, every honest one
-// accepted. The same cases are put before the rules of other projects.
+// The gate tested: every wrong kernel must be tried and rejected, every honest
+// one accepted. The same cases are put before the rules of other projects.
 #pragma once
 
 #include <cstdint>
@@ -38,12 +38,25 @@ struct SelftestCell {
   int total = 0;
 };
 
+// What became of a kernel. Of a wrong one, in the order of precedence.
+enum class SelftestState {
+  accepted,       // honest or policy: on every input
+  refused,        // honest or policy: on some input
+  rejected,       // wrong, and rejected in every unit that it is wrong in
+  survives,       // wrong, and some unit's list accepts it
+  not_tried,      // wrong nowhere on the list: nothing is known of it
+  full_list_only  // quick: left to the full list, and not claimed
+};
+std::string_view to_string(SelftestState state);
+
 struct SelftestRow {
   SelftestKind kind = SelftestKind::mutant;
   std::string name;
   std::string description;
+  SelftestState state = SelftestState::accepted;
   std::vector<SelftestCell> cells;  // as SelftestReport::columns
-  // Units ("decode", "prefill") whose gate list it passes, wrongly.
+  // Units ("decode", "prefill") whose gate list (a mutant left to the full
+  // list: whose full list) it passes, wrongly.
   std::vector<std::string> survives;
 };
 

@@ -11,6 +11,10 @@ constexpr std::string_view kKindNames[] = {"honest, left out", "honest, other",
                                            "policy",           "mutant",
                                            "blind mutant",     "random mutant"};
 
+constexpr std::string_view kStateNames[] = {"accepted",  "refused",
+                                            "rejected",  "survives",
+                                            "not tried", "full list only"};
+
 std::string text_of(const SelftestCell& cell) {
   return cell.total == 0 ? "-"
                          : fmt::format("{}/{}", cell.accepted, cell.total);
@@ -20,12 +24,12 @@ using Table = std::vector<std::vector<std::string>>;
 
 Table matrix_of(const SelftestReport& report) {
   Table table;
-  std::vector<std::string> header = {"kind", "kernel"};
+  std::vector<std::string> header = {"kind", "kernel", "state"};
   header.insert(header.end(), report.columns.begin(), report.columns.end());
   table.push_back(std::move(header));
   for (const SelftestRow& row : report.rows) {
-    std::vector<std::string> line = {std::string(to_string(row.kind)),
-                                     row.name};
+    std::vector<std::string> line = {std::string(to_string(row.kind)), row.name,
+                                     std::string(to_string(row.state))};
     for (const SelftestCell& cell : row.cells) line.push_back(text_of(cell));
     table.push_back(std::move(line));
   }
@@ -89,7 +93,8 @@ std::string markdown(const Table& table) {
 }
 
 constexpr std::string_view kMatrixTitle =
-    "Inputs accepted, of those that the kernel gets wrong (honest: of all). "
+    "Inputs accepted, of those that the kernel gets wrong (honest: of all; -: "
+    "none). "
     "gate and full: ours; the others: the rules of other projects on N(0,1) "
     "at the timed shapes";
 constexpr std::string_view kPowerTitle =
@@ -99,6 +104,10 @@ constexpr std::string_view kPowerTitle =
 
 std::string_view to_string(SelftestKind kind) {
   return kKindNames[static_cast<std::size_t>(kind)];
+}
+
+std::string_view to_string(SelftestState state) {
+  return kStateNames[static_cast<std::size_t>(state)];
 }
 
 std::string to_text(const SelftestReport& report) {
@@ -124,6 +133,7 @@ Json to_json(const SelftestReport& report) {
     rows.push_back({{"kind", to_string(row.kind)},
                     {"name", row.name},
                     {"description", row.description},
+                    {"state", to_string(row.state)},
                     {"cells", std::move(cells)},
                     {"survives", row.survives}});
   }
