@@ -82,6 +82,7 @@ TEST_P(MisuseTest, GetsOneLineWithAWayOut) {
              "/*evoke\nproblem = \"attention\"\nbogus = 1\nevoke*/\n");
   desk.write("bad_config.toml", "workload = \"quick\"\niterationz = 3\n");
   desk.write("bad_workload.toml", "[[shape]]\nLk = -3\n");
+  desk.write("few_pairs.toml", "[timing]\nconfirm_pairs = 5\n");
   fs::create_directory(desk.file("empty"));
   fs::create_directory(desk.file("damaged"));
   desk.write("damaged/run.db", "this is no database, and never was one");
@@ -108,6 +109,7 @@ const Misuse kMisuses[] = {
      {"evolve", "--workload", "bad_workload.toml"},
      "bad_workload.toml"},
     {"bad_config", {"evolve", "--config", "bad_config.toml"}, ":2"},
+    {"few_pairs", {"evolve", "--config", "few_pairs.toml"}, "confirm_pairs"},
     {"bad_duration", {"evolve", "--time-budget", "soon"}, "soon"},
     {"bad_number", {"evolve", "--iterations", "many"}, "many"},
     {"seeds_without_kernels", {"evolve", "--seeds", "empty"}, "empty"},

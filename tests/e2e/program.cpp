@@ -22,7 +22,7 @@ constexpr const char* kConfig = R"(workload = "tiny.toml"
 workers = 2
 [timing]
 search_pairs = 3
-confirm_pairs = 5
+confirm_pairs = 12
 block_ms = 0.2
 rotation_bytes = 2000000
 )";

@@ -23,6 +23,7 @@
 #include "evoke/cli/machine.h"
 #include "evoke/cli/panel.h"
 #include "evoke/cli/search_judge.h"
+#include "evoke/evaluation/judge/verdict.h"
 #include "evoke/evolution/feature_map.h"
 #include "evoke/evolution/search_loop.h"
 #include "evoke/proposers/parameters/parameters_proposer.h"
@@ -156,6 +157,14 @@ void EvolveRun::open() {
   if (config_.proposer != "parameters") {
     throw UsageError("--proposer " + config_.proposer +
                      ": this build knows parameters");
+  }
+  const int least_pairs =
+      judge::least_pairs(judge::ConfirmerOptions{}.confidence);
+  if (config_.timing.confirm_pairs < least_pairs) {
+    throw UsageError(fmt::format(
+        "timing.confirm_pairs is {}: a confirmation proves nothing with fewer "
+        "than {} pairs",
+        config_.timing.confirm_pairs, least_pairs));
   }
   if (config_.workers <= 0) {
     config_.workers =
