@@ -99,7 +99,8 @@ class Bench {
                   std::back_inserter(result.measurements.shapes));
       }
     }
-    judging.veto_implausible(*track, result.measurements.shapes, 1.0);
+    judging.veto_implausible(*track, track->shapes(),
+                             result.measurements.shapes, 1.0);
     throw_if_done(file, judging);
     return result;
   }

@@ -228,7 +228,7 @@ TEST_F(CascadeTest, WhatTheMachineCannotDoIsImplausible) {
   shape.roof_us =
       court().track().roof_us(court().track().shapes()[0], CacheState::cold);
   std::vector<ShapeMeasurement> shapes{shape};
-  judging.veto_implausible(court().track(), shapes);
+  judging.veto_implausible(court().track(), court().track().shapes(), shapes);
   ASSERT_TRUE(judging.done());
   const Outcome outcome = judging.finish();
   EXPECT_EQ(outcome.kind, OutcomeKind::implausible);

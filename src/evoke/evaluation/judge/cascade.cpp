@@ -40,7 +40,8 @@ Outcome Cascade::judge(const EvaluationRequest& request) {
     race.confidence = options_.confidence;
     if (first_time) race.stop_below_fitness = request.stop_below_fitness;
     auto result = judging.race(track_, reference_, race);
-    if (result) judging.veto_implausible(track_, result->shapes);
+    if (result)
+      judging.veto_implausible(track_, track_.shapes(), result->shapes);
     if (!judging.done()) {
       judging.outcome().details["stopped_early"] = result->stopped_early;
       judging.outcome().details["empty_block_us"] = track_.empty_block_us();

@@ -50,16 +50,17 @@ Outcome Confirmer::confirm(const EvaluationRequest& request) {
   if (!judging.done()) judging.compile(track_.workload(), {GateLevel::full});
   if (!judging.done()) judging.load();
   judging.enter(Stage::confirm);
+  std::vector<Shape> timed;
   std::vector<ShapeMeasurement> shapes;
   // Most that fail do so here, where it takes the least time; every timed
   // answer is checked, too.
-  if (!judging.done()) race(judging, request, shapes);
+  if (!judging.done()) race(judging, request, timed, shapes);
   if (!judging.done()) {
     judging.run_gate(Stage::confirm, track_.workload(), GateLevel::full,
                      options_.gate, CaseSeeds::fresh);
   }
   if (!judging.done()) race_baselines(judging, shapes);
-  if (!judging.done()) judging.veto_implausible(track_, shapes, 1.0);
+  if (!judging.done()) judging.veto_implausible(track_, timed, shapes, 1.0);
   if (!judging.done()) {
     judging.end_measured(OutcomeKind::confirmed, std::move(shapes));
   } else if (judging.outcome().kind == OutcomeKind::not_confirmed) {
@@ -97,6 +98,7 @@ Workload Confirmer::with_secret_lengths(const KernelBuild& build,
 }
 
 void Confirmer::race(Judging& judging, const EvaluationRequest& request,
+                     std::vector<Shape>& timed,
                      std::vector<ShapeMeasurement>& shapes) {
   const bool first = request.rival_text.empty();
   const std::string& rival = first ? reference_.text : request.rival_text;
@@ -106,6 +108,7 @@ void Confirmer::race(Judging& judging, const EvaluationRequest& request,
   auto fresh = RaceTrack::open(
       bench_, with_secret_lengths(judging.build(), rival), options);
   if (!fresh) return judging.end(fresh.error());
+  timed = (*fresh)->shapes();
   RaceTrack::Request pairs;
   pairs.num_pairs = options_.num_pairs;
   pairs.confidence = options_.confidence;

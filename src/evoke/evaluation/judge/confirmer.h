@@ -46,7 +46,7 @@ class Confirmer {
 
  private:
   void race(Judging& judging, const EvaluationRequest& request,
-            std::vector<ShapeMeasurement>& shapes);
+            std::vector<Shape>& timed, std::vector<ShapeMeasurement>& shapes);
   std::vector<ShapeMeasurement> race_kernel(Judging& judging, RaceTrack& track,
                                             const Reference& opponent,
                                             const RaceTrack::Request& request,

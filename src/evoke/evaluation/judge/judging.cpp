@@ -185,6 +185,7 @@ std::optional<RaceResult> Judging::race(RaceTrack& track, Opponent& opponent,
 }
 
 void Judging::veto_implausible(RaceTrack& track,
+                               const std::vector<Shape>& timed,
                                std::vector<ShapeMeasurement>& shapes,
                                double suspicion) {
   const auto below = [](const ShapeMeasurement& shape, double share) {
@@ -200,7 +201,7 @@ void Judging::veto_implausible(RaceTrack& track,
       }
       remeasured = true;
     }
-    for (const Shape& each : track.shapes()) {
+    for (const Shape& each : timed) {
       if (each.name == shape.shape) {
         shape.roof_us = track.roof_us(each, shape.cache_state);
       }

@@ -44,7 +44,9 @@ class Judging {
                                  const RaceTrack::Request& request);
   // Quicker than the machine can be: below `suspicion` of the roof the
   // roofline is measured again; a number that is still impossible is vetoed.
-  void veto_implausible(RaceTrack& track, std::vector<ShapeMeasurement>& shapes,
+  // `timed`: the shapes that were timed.
+  void veto_implausible(RaceTrack& track, const std::vector<Shape>& timed,
+                        std::vector<ShapeMeasurement>& shapes,
                         double suspicion = kImplausibleShare);
   // Ends it well: `measured` or `confirmed`, with a fitness.
   void end_measured(OutcomeKind kind, std::vector<ShapeMeasurement> shapes);
