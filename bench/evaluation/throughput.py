@@ -4,8 +4,8 @@
     throughput.py EVOKE [--iterations N] [--runs N]
 
 Every run has an empty compile cache. The first 20 evaluations of a run pay
-for references and inputs and are left out, and so is everything from the
-first confirmation after the last proposal.
+for references and inputs and are left out, and so is all that happens while a
+confirmation runs beside the search.
 """
 
 import argparse
@@ -31,14 +31,21 @@ def search(evoke, iterations, folder):
     last = max(i for i, row in enumerate(rows) if row[0] == "score")
     rows = rows[:last + 1]
     minutes = (rows[-1][2] - rows[WARM_UP][2]) / 60
-    counted = [row for row in rows[WARM_UP + 1:] if row[0] != "confirm"]
+    confirming = []
+    for purpose, _, end, record in rows[WARM_UP + 1:]:
+        if purpose == "confirm":
+            start = end - sum(json.loads(record)["stage_ms"]) / 1000
+            confirming.append((start, end))
+            minutes -= (end - max(start, rows[WARM_UP][2])) / 60
+    counted = [row for row in rows[WARM_UP + 1:]
+               if not any(start <= row[2] <= end for start, end in confirming)]
     full = [row for row in counted if row[1] == "measured"]
     units = [unit for row in full
              for unit in json.loads(row[3])["details"].get("units", [])]
     return {
         "judged_per_minute": len(counted) / minutes,
         "measured_per_minute": len(full) / minutes,
-        "confirmations": sum(row[0] == "confirm" for row in rows),
+        "minutes": minutes,
         "compiled_units_per_measured":
             sum(not unit["cached"] for unit in units) / max(len(full), 1),
     }

@@ -27,9 +27,9 @@ TEST(Archive, TheFirstOneOpensACell) {
 TEST(Archive, OnlyWhatIsGreaterBeyondNoiseReplaces) {
   Archive archive(10, kFloor);
   archive.offer(member(1, 0, 0.03), 0, true);
-  EXPECT_EQ(archive.offer(member(2, 0.04, 0.03), 0, true).standing,
+  EXPECT_EQ(archive.offer(member(2, 0.02, 0.03), 0, true).standing,
             Standing::ahead_within_noise);
-  EXPECT_EQ(archive.offer(member(3, -0.04, 0.03), 0, true).standing,
+  EXPECT_EQ(archive.offer(member(3, -0.02, 0.03), 0, true).standing,
             Standing::behind_within_noise);
   EXPECT_EQ(archive.offer(member(4, -0.5, 0.03), 0, true).standing,
             Standing::behind);
@@ -37,7 +37,7 @@ TEST(Archive, OnlyWhatIsGreaterBeyondNoiseReplaces) {
             Standing::present);
   EXPECT_TRUE(archive.holds(0, 1));
   EXPECT_EQ(archive.find(0)->challenges, 2);
-  const auto result = archive.offer(member(5, 0.05, 0.03), 0, true);
+  const auto result = archive.offer(member(5, 0.025, 0.03), 0, true);
   EXPECT_EQ(result.standing, Standing::replaced);
   EXPECT_EQ(result.incumbent, 1);
   EXPECT_EQ(archive.find(0)->challenges, 0);
@@ -46,9 +46,9 @@ TEST(Archive, OnlyWhatIsGreaterBeyondNoiseReplaces) {
 TEST(Archive, TheBestChallengerTakesTheCellOnceMeasuringSaysSo) {
   Archive archive(10, kFloor);
   archive.offer(member(1, 0, 0.05), 0, true);
-  archive.offer(member(2, 0.03, 0.01), 0, true);
-  archive.offer(member(3, 0.04, 0.01), 0, true);
-  archive.offer(member(4, 0.02, 0.01), 0, true);
+  archive.offer(member(2, 0.015, 0.01), 0, true);
+  archive.offer(member(3, 0.025, 0.01), 0, true);
+  archive.offer(member(4, 0.01, 0.01), 0, true);
   EXPECT_EQ(archive.find(0)->challenger->id(), 3);
   archive.rescore(0, member(1, -0.01, 0.02));
   const CellChange change = archive.settle(0);
@@ -61,8 +61,8 @@ TEST(Archive, TheBestChallengerTakesTheCellOnceMeasuringSaysSo) {
 TEST(Archive, AChallengerThatIsStillWithinNoiseIsForgotten) {
   Archive archive(10, kFloor);
   archive.offer(member(1, 0, 0.05), 0, true);
-  archive.offer(member(2, 0.03, 0.01), 0, true);
-  archive.rescore(0, member(1, 0.03, 0.02));
+  archive.offer(member(2, 0.02, 0.01), 0, true);
+  archive.rescore(0, member(1, 0.015, 0.02));
   EXPECT_EQ(archive.settle(0).entered, 0);
   EXPECT_TRUE(archive.holds(0, 1));
   EXPECT_FALSE(archive.find(0)->challenger.has_value());

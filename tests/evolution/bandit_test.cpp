@@ -39,7 +39,7 @@ TEST(Bandit, PrefersTheCheaperOfTwoThatGainTheSame) {
 }
 
 TEST(Bandit, FollowsWhenTheGainMovesElsewhere) {
-  Bandit bandit({"early", "late"});
+  Bandit bandit({"early", "late"}, {.uniform = 0.1});
   Rng rng(3);
   play(bandit, {0.3, 0.0}, {1, 1}, 1000, rng);
   const auto chosen = play(bandit, {0.0, 0.3}, {1, 1}, 1000, rng);

@@ -87,6 +87,7 @@ EvolutionConfig plain_config() {
   config.population.islands.count = 1;
   config.population.features = {{.name = "x", .low = 0, .high = 1, .bins = 1}};
   config.confirmation.interval = 0;
+  config.confirmation.measurements = 1;
   return config;
 }
 
@@ -145,6 +146,28 @@ TEST(Evolution, AWouldBeBestIsConfirmedAgainstTheBest) {
   EXPECT_EQ(s.evolution.best()->candidate.text, "better");
   s.child("still better", OutcomeKind::measured, 2);
   EXPECT_EQ(s.evaluation().rival_text, "better");
+}
+
+TEST(Evolution, AWouldBeBestIsMeasuredAgainBeforeItIsConfirmed) {
+  auto config = plain_config();
+  config.confirmation.measurements = 3;
+  Scenario s(config);
+  s.start();
+  s.child("lucky", OutcomeKind::measured, 1.5);
+  auto again = s.evaluation();
+  EXPECT_EQ(again.candidate.text, "lucky");
+  EXPECT_EQ(again.purpose, EvaluationPurpose::remeasure);
+  s.finish(again, OutcomeKind::measured, 0.6);
+  s.child("better", OutcomeKind::measured, 1.5);
+  for (int i = 0; i < 2; ++i) {
+    again = s.evaluation();
+    EXPECT_EQ(again.candidate.text, "better") << "and no longer the lucky one";
+    EXPECT_EQ(again.purpose, EvaluationPurpose::remeasure);
+    s.finish(again, OutcomeKind::measured, 1.4);
+  }
+  const auto confirm = s.evaluation();
+  EXPECT_EQ(confirm.candidate.text, "better");
+  EXPECT_EQ(confirm.purpose, EvaluationPurpose::confirm);
 }
 
 TEST(Evolution, WhatIsNotConfirmedStaysAnEliteButDoesNotTryAgainAtOnce) {

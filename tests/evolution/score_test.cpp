@@ -79,9 +79,11 @@ TEST(Score, BeyondNoiseMeansBeyondFloorMdeAndInterval) {
   const auto beats = [&](double log_value, double below, double effect) {
     return beyond_noise({log_value, below, below, effect, 1}, holder, 0.005);
   };
-  EXPECT_TRUE(beats(0.051, 0.04, 0.01));
-  EXPECT_FALSE(beats(0.049, 0.04, 0.01)) << "inside the interval";
-  EXPECT_FALSE(beats(0.06, 0.0, 0.1)) << "below the MDE";
+  // Halves of 3 and 4 %: 5 % of the difference, 2.55 % one standard error.
+  EXPECT_TRUE(beats(0.026, 0.04, 0.01));
+  EXPECT_FALSE(beats(0.025, 0.04, 0.01)) << "inside the interval";
+  EXPECT_TRUE(beats(0.04, 0.0, 0.1));
+  EXPECT_FALSE(beats(0.038, 0.0, 0.1)) << "below the MDE";
   const Score exact{0, 0, 0, 0, 1};
   EXPECT_FALSE(beyond_noise({0.004, 0, 0, 0, 1}, exact, 0.005));
   EXPECT_TRUE(beyond_noise({0.006, 0, 0, 0, 1}, exact, 0.005));

@@ -275,7 +275,7 @@ void add_full(const UnitShapes& unit, const std::vector<int64_t>& tiles,
 
 KernelReach reach_of(const KernelSource& kernel) {
   KernelReach reach;
-  const KernelPlan plan = kernel.plan();
+  const KernelPlan& plan = kernel.plan();
   std::set<int64_t> tiles;
   const auto is_tile = [](const std::string& name) {
     return name.starts_with("tile_");

@@ -20,7 +20,10 @@ TimingCopies::TimingCopies(const Shape& shape, int64_t total_bytes,
     if (tensor.name != "output") copy_bytes += tensor.allocation_bytes;
   }
   const int64_t wanted = (total_bytes + copy_bytes - 1) / copy_bytes;
-  const int64_t count = std::clamp<int64_t>(wanted, 1, std::max(max_copies, 1));
+  // Whole eights, so that a rotation divides into equal parts.
+  const int64_t rounded = wanted > 8 ? (wanted + 7) / 8 * 8 : wanted;
+  const int64_t count =
+      std::clamp<int64_t>(rounded, 1, std::max(max_copies, 1));
   Rng rng = Rng(seed).fork("timing");
   for (int64_t c = 0; c < count; ++c) {
     copies_.push_back(
@@ -45,16 +48,25 @@ const TimingCopies::Copy& TimingCopies::measured(int copy) const {
   return mine;
 }
 
-CheckReport TimingCopies::check(int copy,
-                                std::span<const std::byte> output) const {
+const Envelope& TimingCopies::envelope() const {
   std::call_once(envelope_once_, [&] {
     const MeasuredTruth first =
         measure(copies_.front()->generator, rows_, honest_family());
     envelope_ = Envelope(first.truth.groups, first.errors, -1, kCopyMargin);
   });
+  return envelope_;
+}
+
+void TimingCopies::find_truth(int copy) const {
+  measured(copy);
+  envelope();
+}
+
+CheckReport TimingCopies::check(int copy,
+                                std::span<const std::byte> output) const {
   const Copy& mine = measured(copy);
   CheckReport report =
-      check_output(tensors_[kOutput], sizes_, mine.truth, envelope_,
+      check_output(tensors_[kOutput], sizes_, mine.truth, envelope(),
                    mine.bounds.empty() ? nullptr : mine.bounds.data(), output);
   if (!report.message.empty()) {
     report.message =

@@ -111,7 +111,8 @@ Json SearchJudge::conditions(const RunConfig& config) const {
   facts["minimum_effect"] = Json::object();
   for (const Shape& shape : track->shapes()) {
     facts["minimum_effect"][shape.name] =
-        track->minimum_effect_of(shape.name, config.timing.search_pairs);
+        track->noise(/*unseen_inputs=*/false)
+            .minimum_effect(shape.name, config.timing.search_pairs);
   }
   facts["reference"] = {{"name", reference.name}, {"text", reference.text}};
   facts["baselines"] = Json::object();

@@ -114,6 +114,8 @@ class TimingSet {
   virtual const std::vector<TensorLayout>& tensors() const = 0;
   virtual void write(int copy, std::size_t index,
                      std::span<std::byte> allocation) const = 0;
+  // Computes what check() compares with, unless it is known already.
+  virtual void find_truth(int copy) const = 0;
   virtual CheckReport check(int copy,
                             std::span<const std::byte> output) const = 0;
 };
@@ -131,7 +133,8 @@ class Problem {
                                            GateLevel level) const = 0;
   virtual std::shared_ptr<const PreparedCase> prepare(const GateCase& gate_case,
                                                       uint64_t seed) const = 0;
-  // At most `max_copies` copies whose inputs together fill `total_bytes`.
+  // At most `max_copies` copies whose inputs together fill `total_bytes`; of
+  // more than 8 copies a multiple of 8.
   virtual std::shared_ptr<const TimingSet> prepare_timing(
       const Shape& shape, int64_t total_bytes, int max_copies,
       uint64_t seed) const = 0;

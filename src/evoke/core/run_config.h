@@ -19,7 +19,7 @@ struct BudgetConfig {
 };
 
 struct IslandConfig {
-  int count = 4;
+  int count = 2;
   int migration_interval = 40;  // applied outcomes between two migrations
   int migrants = 1;             // elites sent to the next island of the ring
   int stagnation_limit = 150;   // outcomes without a change before a restart
@@ -27,9 +27,9 @@ struct IslandConfig {
 
 // Shares of the parent selector; they are normalised.
 struct SelectionConfig {
-  double exploit = 0.6;     // rank-based among elites
-  double explore = 0.25;    // uniform over occupied cells
-  double curiosity = 0.15;  // cells whose children improved
+  double exploit = 0.8;     // rank-based among elites
+  double explore = 0.12;    // uniform over occupied cells
+  double curiosity = 0.08;  // cells whose children improved
 };
 
 struct FeatureAxisConfig {

@@ -68,6 +68,8 @@ class DeviceSession {
   virtual Result<CallId> prepare(ProgramId program, const LaunchPlan& plan,
                                  std::vector<BoundTensor> tensors) = 0;
   virtual void release(CallId call) = 0;
+  // run() comes next, and its time counts.
+  virtual void get_ready() {}
   // Runs the calls one after another; returns when all have finished.
   virtual Result<void> run(std::span<const CallId> calls) = 0;
 };

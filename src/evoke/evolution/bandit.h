@@ -18,7 +18,7 @@ namespace evoke {
 struct BanditConfig {
   std::size_t window = 120;   // pulls that are remembered
   double exploration = 0.35;  // weight of the confidence bound
-  double uniform = 0.1;       // share of pulls that ignore the bound
+  double uniform = 0.5;       // share of pulls that ignore the bound
   // A pull counts as at least this share of the mean cost, so that a failure
   // that cost nothing does not look like a bargain.
   double least_cost_share = 0.1;

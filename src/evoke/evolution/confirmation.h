@@ -18,6 +18,9 @@ struct ConfirmationConfig {
   int interval = 8;     // judged candidates between two confirmations
   double share = 0.25;  // of the time spent on judging, at most; 1: any
   int attempts = 2;     // of one candidate
+  // Of a candidate before it is confirmed: one number may be luck, and another
+  // costs little beside a confirmation. Founders need none.
+  int measurements = 2;
   // Confirmations once the budget has ended; a founder comes on top of them
   // when nothing was confirmed.
   int last = 2;
@@ -42,6 +45,12 @@ class Confirmation {
   CandidateId contender(const Population& population) const;
   // The founder that stands for the best when nothing else does; 0: none.
   CandidateId fallback(const Population& population) const;
+
+  // Whether a contender is to be measured again first.
+  bool needs_more(const Candidate& contender, const Entry& entry) const {
+    return contender.generation > 0 &&
+           entry.score->measurements < config_.measurements;
+  }
 
   void count_judged(double cost_s) {
     ++judged_;

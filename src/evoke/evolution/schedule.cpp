@@ -96,6 +96,12 @@ bool Evolution::add_confirm(std::vector<Effect>& effects) {
     }
   }
   if (id == 0 || find_slot(id)) return false;
+  const Population& population = state_.population();
+  if (confirmation.needs_more(population.body_of(id)->candidate,
+                              *population.find(id))) {
+    add_evaluation(id, EvaluationPurpose::remeasure);
+    return true;
+  }
   if (reason) ++last_confirms_;
   add_evaluation(id, EvaluationPurpose::confirm);
   effects.push_back({"confirm_requested", {{"candidate", id}}});

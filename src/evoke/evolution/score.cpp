@@ -7,6 +7,11 @@
 namespace evoke {
 namespace {
 
+// Standard errors in a 95 % interval's half, and in an MDE, which noise stays
+// within 99 times in 100.
+constexpr double kErrorsInInterval = 1.96;
+constexpr double kErrorsInEffect = 2.58;
+
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 // The MDE of a fitness: errors of the shapes may share a cause, so their MDEs
@@ -69,9 +74,10 @@ Score combined(const Score& a, const Score& b) {
 }
 
 double noise_limit(const Score& higher, const Score& lower, double floor) {
-  return std::max({floor,
-                   std::hypot(higher.minimum_effect, lower.minimum_effect),
-                   std::hypot(higher.below, lower.above)});
+  const double effect = std::hypot(higher.minimum_effect, lower.minimum_effect);
+  const double interval = std::hypot(higher.below, lower.above);
+  return std::max(
+      {floor, effect / kErrorsInEffect, interval / kErrorsInInterval});
 }
 
 bool beyond_noise(const Score& challenger, const Score& holder, double floor) {

@@ -28,12 +28,14 @@ std::optional<Score> score_of(const Outcome& outcome);
 // independent errors shrink accordingly.
 Score combined(const Score& a, const Score& b);
 
-// The smallest log ratio between two scores that is not noise: neither below
-// `floor`, nor below what both MDEs together allow, nor inside the interval
-// of the difference.
+// What noise alone makes of the log ratio between two equal kernels, one
+// standard error of it: from both MDEs or from both intervals, whichever is
+// more, and at least `floor`.
 double noise_limit(const Score& higher, const Score& lower, double floor);
 
-// Whether `challenger` is greater than `holder` by more than noise.
+// Whether `challenger` is greater than `holder` by more than that: then five
+// times in six it is better indeed. That is enough to search on, and to claim
+// nothing.
 bool beyond_noise(const Score& challenger, const Score& holder, double floor);
 
 // Order of elites: greater score first, then the older candidate.

@@ -108,7 +108,7 @@ TEST_F(ConfirmerTest, AnEqualRivalIsNotBeaten) {
 
 TEST_F(ConfirmerTest, ASlowRivalIsBeaten) {
   const Outcome outcome = confirm(test::honest_kernel("challenger", 23),
-                                  test::make_slow_kernel(20), options());
+                                  test::make_slow_kernel(200), options());
   ASSERT_EQ(outcome.kind, OutcomeKind::confirmed) << outcome.message;
   std::set<std::string> raced;
   int secret = 0;
@@ -126,7 +126,7 @@ TEST_F(ConfirmerTest, ASlowRivalIsBeaten) {
 
 TEST_F(ConfirmerTest, ASlowChallengerIsNotConfirmed) {
   const Outcome outcome =
-      confirm(test::make_slow_kernel(20), test::honest_kernel(), options());
+      confirm(test::make_slow_kernel(200), test::honest_kernel(), options());
   EXPECT_EQ(outcome.kind, OutcomeKind::not_confirmed) << outcome.message;
   EXPECT_THAT(outcome.message, HasSubstr(kReferenceName));
 }
@@ -156,7 +156,7 @@ TEST_F(ConfirmerTest, ASecretLengthIsAVeto) {
   options.before =
       "  float waste = 0;\n"
       "  if (Lk > 100 && Lk < 256) {\n"
-      "    for (int t = 0; t < 20 * visible; ++t) {\n"
+      "    for (int t = 0; t < 200 * visible; ++t) {\n"
       "      for (int d = 0; d < D; ++d) {\n"
       "        waste += std::exp(-std::abs(waste)) * 1e-3f *\n"
       "                 static_cast<float>(q[d]);\n"
@@ -199,7 +199,7 @@ TEST_F(ConfirmerTest, TooFewPairsForTheConfidenceProveNothing) {
   request.purpose = EvaluationPurpose::confirm;
   request.candidate.id = 3;
   request.candidate.text = test::honest_kernel("few", 25);
-  request.rival_text = test::make_slow_kernel(20);
+  request.rival_text = test::make_slow_kernel(200);
   const Outcome outcome = confirmer.confirm(request);
   EXPECT_EQ(outcome.kind, OutcomeKind::infrastructure_failed)
       << outcome.message;

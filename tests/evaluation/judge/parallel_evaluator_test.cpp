@@ -99,7 +99,7 @@ TEST_F(ParallelEvaluatorTest, JudgesManyAtOnceAndLosesNone) {
   expected[6] = OutcomeKind::rejected_plan;
   EvaluationRequest confirm = request_of(7, test::honest_kernel("many", 31));
   confirm.purpose = EvaluationPurpose::confirm;
-  confirm.rival_text = test::make_slow_kernel(20);
+  confirm.rival_text = test::make_slow_kernel(200);
   evaluator.submit(confirm);
   expected[7] = OutcomeKind::confirmed;
   std::map<CandidateId, OutcomeKind> got;

@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 using testing::HasSubstr;
 using Kind = RunnerFault::Kind;
 
-constexpr int kTimes = 20;
+constexpr int kTimes = 200;
 
 test::KernelOptions small() {
   test::KernelOptions options;
@@ -395,17 +395,18 @@ TEST_F(RaceTrackTest, NoiseIsMeasuredByRacingAKernelAgainstItself) {
   const auto own = test::value_of(RaceTrack::open(
       court().bench(), test::small_workload({128, 256}), options));
   const std::string first = own->shapes()[0].name;
-  EXPECT_EQ(own->minimum_effect_of(first, 8), 0);  // nothing known yet
+  EXPECT_EQ(own->noise(false).minimum_effect(first, 8),
+            0);  // nothing known yet
   const auto reference =
       test::value_of(own->opponent("honest", test::honest_kernel()));
   const auto raced = own->race_same_kernel(*reference);
   ASSERT_TRUE(raced) << raced.error().message;
-  const double effect = own->minimum_effect_of(first, 8);
+  const double effect = own->noise(false).minimum_effect(first, 8);
   EXPECT_TRUE(effect >= 0);
   EXPECT_GT(own->empty_block_us(), 0);
-  const double other = own->minimum_effect_of("secret length", 8);
+  const double other = own->noise(false).minimum_effect("secret length", 8);
   EXPECT_GE(other, effect);
-  EXPECT_GE(other, own->minimum_effect_of(own->shapes()[1].name, 8));
+  EXPECT_GE(other, own->noise(false).minimum_effect(own->shapes()[1].name, 8));
 
   RaceTrackOptions like = options;
   like.like = own.get();
@@ -414,7 +415,8 @@ TEST_F(RaceTrackTest, NoiseIsMeasuredByRacingAKernelAgainstItself) {
   EXPECT_EQ(second->roofline().read_bytes_per_s,
             own->roofline().read_bytes_per_s);
   EXPECT_EQ(second->rotation_bytes(), own->rotation_bytes());
-  EXPECT_EQ(second->minimum_effect_of(second->shapes()[0].name, 8), other);
+  EXPECT_EQ(second->noise(false).minimum_effect(second->shapes()[0].name, 8),
+            other);
 }
 
 }  // namespace

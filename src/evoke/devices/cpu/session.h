@@ -32,6 +32,7 @@ class CpuSession final : public DeviceSession {
   Result<CallId> prepare(ProgramId program, const LaunchPlan& plan,
                          std::vector<BoundTensor> tensors) override;
   void release(CallId call) override;
+  void get_ready() override { pool_.get_ready(); }
   Result<void> run(std::span<const CallId> calls) override;
 
   int num_threads() const { return pool_.num_threads(); }

@@ -54,7 +54,6 @@ ThreadPool::ThreadPool(const ThreadPoolOptions& options)
   for (std::size_t i = 1; i < count; ++i) {
     threads_.emplace_back([this, i] { work(i); });
   }
-  if (bound_) bind_thread({cores_[0]});
   lowest_stack_ = lowest_stack_address();
   // What threads do when they begin may be forbidden soon.
   for (std::size_t i = 1; i < count; ++i) {
@@ -69,7 +68,13 @@ ThreadPool::~ThreadPool() {
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
   for (std::thread& thread : threads_) thread.join();
-  if (bound_) bind_thread(cores_);
+  if (ready_to_run_) bind_thread(cores_);
+}
+
+void ThreadPool::get_ready() {
+  if (!bound_ || ready_to_run_) return;
+  bind_thread({cores_[0]});
+  ready_to_run_ = true;
 }
 
 void ThreadPool::run(std::span<const PoolTask> tasks,
@@ -81,6 +86,8 @@ void ThreadPool::run(std::span<const PoolTask> tasks,
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
   run_tasks(0, lowest_stack_);
+  if (ready_to_run_) bind_thread(cores_);
+  ready_to_run_ = false;
 }
 
 void ThreadPool::work(std::size_t thread) {

@@ -32,8 +32,9 @@ struct ThreadPoolOptions {
 };
 
 // Belongs to the thread that made it, which is the first of its threads: only
-// that one may call run(). With one thread per core each is bound to its own,
-// the first one until the pool ends.
+// that one may call run(). With one thread per core each is bound to its own;
+// the first one from get_ready() to the end of a run(), so that it leaves its
+// core to others in between.
 class ThreadPool {
  public:
   explicit ThreadPool(const ThreadPoolOptions& options);
@@ -42,6 +43,8 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   int num_threads() const { return num_threads_; }
+  // Before a run() whose time counts: the caller moves to its core.
+  void get_ready();
   // Runs the tasks one after another; returns when the last has finished.
   // `memory_bytes`: how much of its memory a thread may use; more cannot be
   // touched. It is filled with NaN afterwards, the stack below it with zeros,
@@ -57,6 +60,7 @@ class ThreadPool {
   int num_threads_;
   std::vector<int> cores_;
   bool bound_ = false;                // each thread to a core of its own
+  bool ready_to_run_ = false;         // the first one is on its core
   int64_t spin_ns_ = 0;               // before a waiting thread sleeps
   std::vector<ThreadMemory> memory_;  // one per thread
   uintptr_t lowest_stack_ = 0;        // of the first thread

@@ -17,6 +17,26 @@ constexpr int64_t kSetupTimeoutMs = 120'000;  // a baseline may generate code
 constexpr double kBatchUs = 20'000;
 // Calls of a warm block, at most: each has an output of its own.
 constexpr std::size_t kWarmSlots = 64;
+// Outputs take as much memory as this, or are as many as a short block needs.
+constexpr int64_t kOutputBytes = 8 << 20;
+constexpr int64_t kLeastOutputs = 8;
+constexpr int64_t kMostOutputs = 256;
+
+}  // namespace
+
+namespace {
+
+// A divisor of the number of slots: going round them never brings one output
+// twice within so many.
+int outputs_for(int num_slots, int64_t bytes) {
+  const int64_t most =
+      std::clamp(kOutputBytes / bytes, kLeastOutputs, kMostOutputs);
+  for (auto count = static_cast<int>(std::min<int64_t>(most, num_slots));
+       count > 1; --count) {
+    if (num_slots % count == 0) return count;
+  }
+  return 1;
+}
 
 }  // namespace
 
@@ -86,10 +106,18 @@ RunnerResult<std::unique_ptr<Arm>> Arm::of_baseline(
 
 RunnerResult<void> Arm::lend_memory(int64_t scratch_bytes) {
   output_bytes_ = inputs_->set().tensors()[output_index_].allocation_bytes;
+  const int64_t step = round_up(output_bytes_, kPageBytes);
+  num_outputs_ = outputs_for(num_slots(), step);
+  const bool warm = num_slots() > 1 && slots_[0] == slots_[1];
+  for (int slot = 0; slot < num_slots(); ++slot) {
+    const int place =
+        warm ? slot : inputs_->place_of(slots_[static_cast<std::size_t>(slot)]);
+    outputs_.push_back(place % num_outputs_);
+  }
   auto buffer = runner_->lend(inputs_->memory(), /*writable=*/false);
   if (!buffer) return fault_of(buffer);
   inputs_buffer_ = *buffer;
-  scratch_offset_ = num_slots() * round_up(output_bytes_, kPageBytes);
+  scratch_offset_ = num_outputs_ * step;
   auto reserved = workspace_.reserve(scratch_offset_ + scratch_bytes);
   if (!reserved) return reserved;
   if (scratch_) {
@@ -100,9 +128,13 @@ RunnerResult<void> Arm::lend_memory(int64_t scratch_bytes) {
   return {};
 }
 
+int64_t Arm::output_offset(int slot) const {
+  return outputs_[static_cast<std::size_t>(slot)] *
+         round_up(output_bytes_, kPageBytes);
+}
+
 std::span<std::byte> Arm::output_of(int slot) const {
-  return workspace_.at(slot * round_up(output_bytes_, kPageBytes),
-                       output_bytes_);
+  return workspace_.at(output_offset(slot), output_bytes_);
 }
 
 void Arm::poison(int slot) {
@@ -112,8 +144,7 @@ void Arm::poison(int slot) {
 
 RunnerResult<void> Arm::push(std::span<const int> slots) {
   for (const int slot : slots) {
-    auto pushed = workspace_.push(slot * round_up(output_bytes_, kPageBytes),
-                                  output_bytes_);
+    auto pushed = workspace_.push(output_offset(slot), output_bytes_);
     if (!pushed) return pushed;
   }
   if (!scratch_) return {};
@@ -122,8 +153,7 @@ RunnerResult<void> Arm::push(std::span<const int> slots) {
 
 RunnerResult<void> Arm::pull(std::span<const int> slots) {
   for (const int slot : slots) {
-    auto pulled = workspace_.pull(slot * round_up(output_bytes_, kPageBytes),
-                                  output_bytes_);
+    auto pulled = workspace_.pull(output_offset(slot), output_bytes_);
     if (!pulled) return pulled;
   }
   if (!scratch_) return {};
@@ -139,11 +169,9 @@ RunnerResult<void> Arm::bind(std::span<const int> slots) {
     const auto offsets =
         inputs_->offsets_of(slots_[static_cast<std::size_t>(slot)]);
     for (const int64_t offset : offsets) {
-      call.push_back(offset >= 0
-                         ? protocol::Placement{inputs_buffer_, offset}
-                         : protocol::Placement{
-                               workspace_.buffer(),
-                               slot * round_up(output_bytes_, kPageBytes)});
+      call.push_back(offset >= 0 ? protocol::Placement{inputs_buffer_, offset}
+                                 : protocol::Placement{workspace_.buffer(),
+                                                       output_offset(slot)});
     }
     if (scratch_) {
       for (const protocol::Placement& placement :
@@ -206,23 +234,34 @@ RunnerResult<void> Arm::run_untimed(std::span<const int> slots,
   return pull(slots);
 }
 
+// As many of the first slots as have different outputs and are run in time.
+std::vector<int> Arm::next_batch(std::span<const int> slots) const {
+  // The first call alone: how long one takes is not known yet.
+  const double fit = kBatchUs / std::max(estimated_us_, 1.0);
+  const std::size_t count =
+      std::clamp<std::size_t>(static_cast<std::size_t>(fit), 1, slots.size());
+  std::vector<bool> taken(static_cast<std::size_t>(num_outputs_), false);
+  std::vector<int> batch;
+  for (const int slot : slots.first(count)) {
+    const int output = outputs_[static_cast<std::size_t>(slot)];
+    if (taken[static_cast<std::size_t>(output)]) break;
+    taken[static_cast<std::size_t>(output)] = true;
+    batch.push_back(slot);
+  }
+  return batch;
+}
+
 RunnerResult<std::optional<ArmFailure>> Arm::ensure(std::span<const int> slots,
                                                     int64_t timeout_ms) {
   auto bound = bind(slots);
   if (!bound) return fault_of(bound);
-  if (unseen_) return std::nullopt;
   std::vector<int> missing;
   for (const int slot : slots) {
     if (!ensured_[static_cast<std::size_t>(slot)]) missing.push_back(slot);
   }
-  std::sort(missing.begin(), missing.end());
-  missing.erase(std::unique(missing.begin(), missing.end()), missing.end());
   for (std::size_t done = 0; done < missing.size();) {
-    // The first call alone: how long one takes is not known yet.
-    const double fit = kBatchUs / std::max(estimated_us_, 1.0);
-    const std::size_t count = std::clamp<std::size_t>(
-        static_cast<std::size_t>(fit), 1, missing.size() - done);
-    const auto batch = std::span<const int>(missing).subspan(done, count);
+    const std::vector<int> batch =
+        next_batch(std::span<const int>(missing).subspan(done));
     auto ran = run_untimed(batch, timeout_ms);
     if (!ran) return fault_of(ran);
     if (scratch_) {
@@ -238,7 +277,7 @@ RunnerResult<std::optional<ArmFailure>> Arm::ensure(std::span<const int> slots,
       }
       ensured_[static_cast<std::size_t>(slot)] = true;
     }
-    done += count;
+    done += batch.size();
   }
   return std::nullopt;
 }
@@ -257,11 +296,12 @@ std::optional<ArmFailure> Arm::check(int slot) {
                           " answered the same inputs differently"};
   }
   const CheckReport report = inputs_->set().check(copy, output);
+  const bool changed = !right.empty();
   if (report.verdict == CheckVerdict::right) {
     right.assign(output.begin(), output.end());
     return std::nullopt;
   }
-  return ArmFailure{report.verdict == CheckVerdict::out_of_bounds, false,
+  return ArmFailure{report.verdict == CheckVerdict::out_of_bounds, changed,
                     report.message};
 }
 
@@ -300,14 +340,11 @@ RunnerResult<std::optional<ArmFailure>> Arm::verify() {
   if (scratch_) {
     if (const auto damage = scratch_->damage(
             workspace_.at(scratch_offset_, scratch_->total_bytes()))) {
-      return ArmFailure{damage->out_of_bounds, true, damage->message};
+      return ArmFailure{damage->out_of_bounds, false, damage->message};
     }
   }
   for (const int slot : staged_) {
-    if (auto failure = check(slot)) {
-      failure->changed = !unseen_;
-      return failure;
-    }
+    if (auto failure = check(slot)) return failure;
   }
   return std::nullopt;
 }

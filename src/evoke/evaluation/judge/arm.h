@@ -1,9 +1,10 @@
 // One side of a race at one shape: an implementation in a runner of its own,
 // bound to the shared copies of the inputs. Belongs to one thread at a time.
 //
-// A *slot* is a call of its own: one copy of the inputs with an output that
-// no other slot writes, so that every output of a timed block can be looked
-// at afterwards.
+// A *slot* is a call of its own: one copy of the inputs and an output. Slots
+// of copies that follow one another in the rotation have different outputs,
+// max_block_calls() of them, so that every output of a timed block can be
+// looked at afterwards.
 #pragma once
 
 #include <cstdint>
@@ -46,6 +47,8 @@ class Arm {
 
   const std::string& name() const { return name_; }
   int num_slots() const { return static_cast<int>(slots_.size()); }
+  // As many calls as a block can have, each with an output of its own.
+  int max_block_calls() const { return num_outputs_; }
   // A baseline's own way of computing, once something was ensured.
   const std::string& path() const { return path_; }
   // What the gate has against a baseline's answers; it is raced all the same.
@@ -55,16 +58,14 @@ class Arm {
   // the truth. Does nothing for slots that went through it before.
   RunnerResult<std::optional<ArmFailure>> ensure(std::span<const int> slots,
                                                  int64_t timeout_ms);
-  // From now on slots are bound but not run before they are timed: a timed
-  // call meets inputs that its process has never seen. verify() compares with
-  // the truth then.
-  void meet_unseen() { unseen_ = true; }
+  // Untimed: makes these slots ready to be staged.
+  RunnerResult<void> bind(std::span<const int> slots);
   // One call, from the untimed runs; infinite before there were any.
   double estimated_us() const { return estimated_us_; }
 
   // A timed block: stage() poisons outputs and scratch and says what comes,
   // go() runs it and gives nanoseconds, verify() compares every output with
-  // the answer that was checked.
+  // the truth, or bitwise with the answer to the same inputs that was checked.
   RunnerResult<void> stage(std::span<const int> slots);
   RunnerResult<int64_t> go(int64_t timeout_ms);
   RunnerResult<std::optional<ArmFailure>> verify();
@@ -73,9 +74,10 @@ class Arm {
   Arm(std::string name, std::shared_ptr<Runner> runner,
       std::shared_ptr<TimingInputs> inputs, std::vector<int> slots);
   RunnerResult<void> lend_memory(int64_t scratch_bytes);
-  RunnerResult<void> bind(std::span<const int> slots);
   std::optional<ArmFailure> check(int slot);
+  int64_t output_offset(int slot) const;
   std::span<std::byte> output_of(int slot) const;
+  std::vector<int> next_batch(std::span<const int> slots) const;
   void poison(int slot);
   RunnerResult<void> push(std::span<const int> slots);
   RunnerResult<void> pull(std::span<const int> slots);
@@ -96,8 +98,10 @@ class Arm {
   std::size_t output_index_ = 0;
   int64_t output_bytes_ = 0;
   int inputs_buffer_ = 0;
-  Workspace workspace_;  // outputs of all slots, then scratch
+  Workspace workspace_;  // outputs, then scratch
+  int num_outputs_ = 0;
   int64_t scratch_offset_ = 0;
+  std::vector<int> outputs_;                   // per slot
   std::vector<int> calls_;                     // per slot; 0: not bound
   std::vector<bool> ensured_;                  // per slot
   std::vector<std::vector<std::byte>> right_;  // per copy; empty: unknown
@@ -105,7 +109,6 @@ class Arm {
   std::string path_;
   std::string wrong_;
   double estimated_us_;
-  bool unseen_ = false;
 };
 
 // Cold: every copy once. Warm: one copy again and again.

@@ -14,24 +14,12 @@ namespace evoke::judge {
 namespace {
 
 constexpr const char* kRivalName = "previous best";
-// Enough for a pair or two in each process of a race on unseen inputs.
-constexpr int kUnseenCopies = 24;
+// Enough for a pair of each process in a race on unseen inputs.
+constexpr int kUnseenCopies = 16;
 
 void append(std::vector<ShapeMeasurement>& to,
             std::vector<ShapeMeasurement> from) {
   std::move(from.begin(), from.end(), std::back_inserter(to));
-}
-
-// A difference of the weighted mean that is not noise: as if the noise of all
-// shapes pointed the same way.
-double weighted_minimum_effect(const std::vector<ShapeMeasurement>& shapes) {
-  double weights = 0;
-  double effect = 0;
-  for (const ShapeMeasurement& shape : shapes) {
-    weights += shape.weight;
-    effect += shape.weight * shape.minimum_effect;
-  }
-  return weights > 0 ? effect / weights : 0;
 }
 
 }  // namespace
@@ -114,16 +102,23 @@ void Confirmer::race(Judging& judging, const EvaluationRequest& request,
   pairs.confidence = options_.confidence;
   pairs.unseen_inputs = true;
 
+  auto reference = (*fresh)->opponent(reference_.name, reference_.text);
+  auto noise = reference ? (*fresh)->race_same_kernel_unseen(**reference)
+                         : fault_of(reference);
+  if (!noise) return judging.end(noise.error());
+
   // Scores are relative to the reference, so it comes first.
   shapes = race_kernel(judging, **fresh, reference_, pairs, CacheState::cold);
   if (judging.done()) return;
   if (rival != reference_.text) {
     auto against_rival = race_kernel(judging, **fresh, {kRivalName, rival},
                                      pairs, CacheState::cold);
-    if (!judging.done()) judge_race(judging, against_rival, /*must_win=*/true);
+    if (!judging.done()) {
+      judge_race(judging, **fresh, against_rival, /*must_win=*/true);
+    }
     append(shapes, std::move(against_rival));
   } else if (request.candidate.text != rival) {
-    judge_race(judging, shapes, /*must_win=*/!first);
+    judge_race(judging, **fresh, shapes, /*must_win=*/!first);
   }
   if (judging.done()) return;
   pairs.num_pairs = options_.warm_pairs;
@@ -145,7 +140,7 @@ std::vector<ShapeMeasurement> Confirmer::race_kernel(
 }
 
 // Whether the candidate won, and lost nowhere where nobody looked before.
-void Confirmer::judge_race(Judging& judging,
+void Confirmer::judge_race(Judging& judging, const RaceTrack& track,
                            const std::vector<ShapeMeasurement>& shapes,
                            bool must_win) {
   const int needed = least_pairs(options_.confidence);
@@ -175,7 +170,9 @@ void Confirmer::judge_race(Judging& judging,
   if (!must_win) return;
   const LogRatioInterval interval =
       weighted_interval(timed, options_.confidence, secret_seed());
-  const double effect = weighted_minimum_effect(shapes);
+  const double effect =
+      track.noise(/*unseen_inputs=*/true)
+          .minimum_weighted_effect(track.workload().shapes, options_.num_pairs);
   if (verdict_of(interval, effect) == SpeedVerdict::faster) return;
   judging.end(OutcomeKind::not_confirmed,
               fmt::format("{:.3f} x the {} ({:.3f} to {:.3f} at {:.1f} % "

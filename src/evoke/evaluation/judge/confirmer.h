@@ -51,8 +51,8 @@ class Confirmer {
                                             const Reference& opponent,
                                             const RaceTrack::Request& request,
                                             CacheState state);
-  void judge_race(Judging& judging, const std::vector<ShapeMeasurement>& shapes,
-                  bool must_win);
+  void judge_race(Judging& judging, const RaceTrack& track,
+                  const std::vector<ShapeMeasurement>& shapes, bool must_win);
   void race_baselines(Judging& judging, std::vector<ShapeMeasurement>& shapes);
   Workload with_secret_lengths(const KernelBuild& build,
                                const std::string& rival) const;

@@ -78,6 +78,12 @@ std::optional<DeviceLock::Claim> DeviceLock::acquire(
   return Claim(std::move(file));
 }
 
+// Or somebody passes the turnstile just now, which does no harm.
+bool DeviceLock::claim_waits() const {
+  const Fd turnstile = open_file(path_ + ".turn");
+  return ::flock(turnstile.get(), LOCK_SH | LOCK_NB) != 0;
+}
+
 std::optional<DeviceLock::Claim> DeviceLock::share(
     const std::function<bool()>& stop) const {
   return acquire(/*exclusive=*/false, stop);

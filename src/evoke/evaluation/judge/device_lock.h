@@ -40,6 +40,9 @@ class DeviceLock {
   std::optional<Claim> share(const std::function<bool()>& stop) const;
   std::optional<Claim> claim(const std::function<bool()>& stop) const;
 
+  // Whether a claim waits for shared work to end.
+  bool claim_waits() const;
+
   const std::string& path() const { return path_; }
 
  private:

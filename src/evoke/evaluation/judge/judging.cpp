@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <utility>
 
 #include "evoke/base/hash.h"
+#include "evoke/evaluation/judge/case_feed.h"
 #include "evoke/evaluation/judge/fault_outcome.h"
 #include "evoke/evaluation/judge/outcome_text.h"
 #include "evoke/evaluation/protocol/plan_json.h"
@@ -146,19 +148,18 @@ void Judging::run_gate(Stage stage, const Workload& workload, GateLevel level,
                        const GateOptions& options, CaseSeeds seeds) {
   enter(stage);
   Gate gate(*kernel_, options, secret_seed());
-  for (const GateCase& each :
-       bench_.problem().gate_cases(build_->source(), workload, level)) {
+  const auto draw = seeds == CaseSeeds::fresh
+                        ? std::nullopt
+                        : std::optional(static_cast<uint64_t>(candidate_.id));
+  CaseFeed feed(bench_,
+                bench_.problem().gate_cases(build_->source(), workload, level),
+                draw);
+  while (!feed.done()) {
+    auto pooled = feed.next();
     const auto share = bench_.lock().share(bench_.stop());
-    if (!share) {
-      end(OutcomeKind::infrastructure_failed, "cancelled");
-      return;
-    }
-    auto pooled =
-        seeds == CaseSeeds::fresh
-            ? bench_.cases().make_fresh(each)
-            : bench_.cases().get(each, static_cast<uint64_t>(candidate_.id));
-    if (!pooled) {
-      end(OutcomeKind::infrastructure_failed, pooled.error().message);
+    if (!pooled || !share) {
+      end(OutcomeKind::infrastructure_failed,
+          pooled ? "cancelled" : pooled.error().message);
       return;
     }
     cases_.push_back(gate.check(**pooled));

@@ -28,9 +28,14 @@ Opponent::Opponent(Workbench& bench, Inputs inputs, std::string baseline,
 RunnerResult<std::shared_ptr<Opponent::Side>> Opponent::side() {
   const std::lock_guard lock(mutex_);
   if (side_ && side_->runner->usable()) return side_;
-  auto started = start();
+  auto started = start(/*practice_calls=*/0);
   if (started) side_ = *started;
   return started;
+}
+
+RunnerResult<std::shared_ptr<Opponent::Side>> Opponent::fresh_side(
+    int practice_calls) {
+  return start(practice_calls);
 }
 
 void Opponent::restart() {
@@ -43,7 +48,8 @@ std::string Opponent::version() const {
   return side_ && !build_ ? side_->runner->greeting().baseline_version : "";
 }
 
-RunnerResult<std::shared_ptr<Opponent::Side>> Opponent::start() {
+RunnerResult<std::shared_ptr<Opponent::Side>> Opponent::start(
+    int practice_calls) {
   const auto share = bench_.lock().share(bench_.stop());
   if (!share) return fault(Kind::cancelled, "cancelled");
   auto runner =
@@ -54,14 +60,15 @@ RunnerResult<std::shared_ptr<Opponent::Side>> Opponent::start() {
   side->runner = *runner;
   if (build_) side->kernel.emplace(std::move(*runner), *build_);
   for (const auto& inputs : inputs_) {
-    auto added = add_arm(*side, inputs);
+    auto added = add_arm(*side, inputs, practice_calls);
     if (!added) return fault_of(added);
   }
   return side;
 }
 
 RunnerResult<void> Opponent::add_arm(
-    Side& side, const std::shared_ptr<TimingInputs>& inputs) {
+    Side& side, const std::shared_ptr<TimingInputs>& inputs,
+    int practice_calls) {
   std::vector<int> slots =
       slots_for(options_.cache_state, inputs->num_copies());
   auto arm = build_ ? Arm::of_kernel(name_, *side.kernel, inputs, slots)
@@ -71,7 +78,11 @@ RunnerResult<void> Opponent::add_arm(
     side.arms.emplace_back();
     side.notes.push_back(std::move(why));
   };
-  std::iota(slots.begin(), slots.end(), 0);
+  if (practice_calls > 0) {
+    slots = inputs->next_copies(practice_calls);
+  } else {
+    std::iota(slots.begin(), slots.end(), 0);
+  }
   // The first call of all may set much up; the second one tells.
   for (const std::size_t count :
        {std::size_t{1}, std::min<std::size_t>(2, slots.size()), slots.size()}) {

@@ -48,6 +48,9 @@ class Opponent {
   // ended. Its arms have answered every copy of the inputs then, so that
   // nothing changes in them while candidates prepare beside it.
   RunnerResult<std::shared_ptr<Side>> side();
+  // Another process, for the caller alone, which has run so many copies of
+  // each shape for practice and knows none of the others. Kernels only.
+  RunnerResult<std::shared_ptr<Side>> fresh_side(int practice_calls);
   // The next side() is a fresh process.
   void restart();
 
@@ -57,9 +60,11 @@ class Opponent {
   const std::optional<KernelBuild>& build() const { return build_; }
 
  private:
-  RunnerResult<std::shared_ptr<Side>> start();
+  // practice_calls 0: every copy.
+  RunnerResult<std::shared_ptr<Side>> start(int practice_calls);
   RunnerResult<void> add_arm(Side& side,
-                             const std::shared_ptr<TimingInputs>& inputs);
+                             const std::shared_ptr<TimingInputs>& inputs,
+                             int practice_calls);
 
   Workbench& bench_;
   Inputs inputs_;

@@ -14,6 +14,10 @@ int64_t private_memory_bytes(pid_t pid);
 // SIGKILL to the process group and to the groups of all its descendants: a
 // compiler started by a runner has a group of its own.
 void kill_with_descendants(pid_t pid);
+// Stops them all, and lets them go on. False where the system does not tell
+// who they are.
+bool pause_with_descendants(pid_t pid);
+void resume_with_descendants(pid_t pid);
 // "SIGSEGV, a memory access outside what it was given".
 std::string describe_signal(int signal);
 

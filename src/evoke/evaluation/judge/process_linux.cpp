@@ -36,6 +36,15 @@ void kill_groups(pid_t pid, int depth) {
   ::kill(pid, SIGKILL);
 }
 
+// The parent first: while it stands still it makes no more of them.
+void signal_groups(pid_t pid, int signal, int depth) {
+  ::kill(-pid, signal);
+  if (depth == kMaxDepth) return;
+  for (const pid_t child : children_of(pid)) {
+    signal_groups(child, signal, depth + 1);
+  }
+}
+
 }  // namespace
 
 int64_t private_memory_bytes(pid_t pid) {
@@ -51,5 +60,12 @@ int64_t private_memory_bytes(pid_t pid) {
 }
 
 void kill_with_descendants(pid_t pid) { kill_groups(pid, 0); }
+
+bool pause_with_descendants(pid_t pid) {
+  signal_groups(pid, SIGSTOP, 0);
+  return true;
+}
+
+void resume_with_descendants(pid_t pid) { signal_groups(pid, SIGCONT, 0); }
 
 }  // namespace evoke::judge

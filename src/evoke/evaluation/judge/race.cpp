@@ -12,7 +12,7 @@ namespace evoke::judge {
 namespace {
 
 // A block of the slower arm lasts at most so many times the asked length.
-constexpr double kLongestBlocks = 20;
+constexpr double kLongestBlocks = 4;
 
 }  // namespace
 
@@ -60,38 +60,28 @@ Race::Plan Race::plan_pair() {
   return plan;
 }
 
-RunnerResult<void> Race::ensure(const Plan& plan, int64_t timeout_ms,
-                                std::optional<ArmFailure>& failure) {
-  for (const Block& block : plan) {
+RunnerResult<void> Race::plan_next_pair() {
+  planned_.push_back(plan_pair());
+  for (const Block& block : planned_.back()) {
     Arm& arm = block.candidate ? candidate_ : baseline_;
-    auto ensured = arm.ensure(block.slots, timeout_ms);
-    if (!ensured) return fault_of(ensured);
-    if (!*ensured) continue;
-    if (block.candidate) {
-      failure = **ensured;
-      return {};
-    }
-    return fault(RunnerFault::Kind::unavailable,
-                 arm.name() + " is wrong itself: " + (*ensured)->message);
+    auto bound = arm.bind(block.slots);
+    if (!bound) return bound;
   }
   return {};
 }
 
-RunnerResult<void> Race::prepare(int num_pairs, int64_t timeout_ms,
-                                 std::optional<ArmFailure>& failure) {
-  while (static_cast<int>(planned_.size()) < num_pairs && !failure) {
-    planned_.push_back(plan_pair());
-    auto ensured = ensure(planned_.back(), timeout_ms, failure);
-    if (!ensured) return ensured;
+RunnerResult<void> Race::prepare(int num_pairs) {
+  while (static_cast<int>(planned_.size()) < num_pairs) {
+    auto planned = plan_next_pair();
+    if (!planned) return planned;
   }
   return {};
 }
 
 RunnerResult<void> Race::run_pair(std::optional<ArmFailure>& failure) {
   if (planned_.empty()) {
-    planned_.push_back(plan_pair());
-    auto ensured = ensure(planned_.back(), options_.timeout_ms, failure);
-    if (!ensured || failure) return ensured;
+    auto planned = plan_next_pair();
+    if (!planned) return planned;
   }
   const Plan plan = std::move(planned_.front());
   planned_.pop_front();
@@ -120,7 +110,7 @@ RunnerResult<void> Race::run_pair(std::optional<ArmFailure>& failure) {
     if (*verified) {
       if (!block.candidate) {
         return fault(RunnerFault::Kind::unavailable,
-                     arm.name() + " changed: " + (*verified)->message);
+                     arm.name() + " is wrong itself: " + (*verified)->message);
       }
       failure = **verified;
       return {};

@@ -19,8 +19,6 @@ using Kind = RunnerFault::Kind;
 constexpr int kFirstPairs = 3;
 // Of discarded pairs, at most this many per wanted pair are run again.
 constexpr int kMostTriesPerPair = 3;
-// Of a process before it meets inputs that it must not have seen.
-constexpr int kPracticeCalls = 3;
 constexpr int64_t kLargestRotation = int64_t{1} << 30;
 // All shapes' copies together take at most this share of the free memory.
 constexpr int64_t kMemoryShare = 4;
@@ -31,7 +29,9 @@ RaceTrack::RaceTrack(Workbench& bench, Workload workload,
                      RaceTrackOptions options)
     : bench_(bench),
       workload_(std::move(workload)),
-      options_(std::move(options)) {}
+      options_(std::move(options)),
+      noise_(options_.like != nullptr ? options_.like->noise_
+                                      : std::make_shared<Noise>()) {}
 
 RunnerResult<std::unique_ptr<RaceTrack>> RaceTrack::open(
     Workbench& bench, const Workload& workload,
@@ -130,7 +130,7 @@ Opponent::Inputs RaceTrack::inputs() const {
 }
 
 RunnerResult<void> RaceTrack::race_same_kernel(Opponent& kernel) {
-  std::vector<std::vector<std::vector<TimedPair>>> races(tracks_.size());
+  std::map<std::string, SameKernelNoise::Races> races;
   for (int i = 0; i < options_.same_kernel_races; ++i) {
     auto runner = bench_.lasting_runner();
     if (!runner) return fault_of(runner);
@@ -144,17 +144,11 @@ RunnerResult<void> RaceTrack::race_same_kernel(Opponent& kernel) {
                                           result->failure->shape + ": " +
                                           result->failure->failure.message);
     }
-    for (std::size_t s = 0; s < tracks_.size(); ++s) {
-      races[s].push_back(std::move(result->shapes[s].pairs));
+    for (ShapeMeasurement& shape : result->shapes) {
+      races[shape.shape].push_back(std::move(shape.pairs));
     }
   }
-  {
-    const std::lock_guard lock(mutex_);
-    for (std::size_t s = 0; s < tracks_.size(); ++s) {
-      tracks_[s].same_kernel = std::move(races[s]);
-    }
-    minimum_effects_.clear();
-  }
+  noise_->seen.set(std::move(races));
   return measure_empty_block(kernel);
 }
 
@@ -182,16 +176,11 @@ RunnerResult<void> RaceTrack::measure_empty_block(Opponent& kernel) {
 RunnerResult<RaceResult> RaceTrack::race(LoadedKernel& candidate,
                                          Opponent& opponent,
                                          const Request& request) {
-  auto side = opponent.side();
-  if (!side) {
-    const RunnerFault& why = side.error();
-    return fault(
-        why.kind == Kind::cancelled ? Kind::cancelled : Kind::unavailable,
-        why.message);
-  }
   if (request.unseen_inputs) {
-    return race_unseen(candidate.build(), opponent, **side, request);
+    return race_unseen(candidate.build(), opponent, request);
   }
+  auto side = opponent.side();
+  if (!side) return blame_opponent(opponent, side.error());
   std::vector<Entry> entries;
   RaceResult result;
   // A few pairs first: what is clearly slow ends there.
@@ -199,8 +188,7 @@ RunnerResult<RaceResult> RaceTrack::race(LoadedKernel& candidate,
   for (const int num_pairs :
        {std::min(kFirstPairs, request.num_pairs), request.num_pairs}) {
     auto ran = run_up_to(num_pairs, candidate, **side, entries, result);
-    if (!ran && candidate.runner().usable() &&
-        ran.error().kind != Kind::cancelled) {
+    if (!ran && candidate.runner().usable()) {
       return blame_opponent(opponent, ran.error());
     }
     if (!ran) return fault_of(ran);
@@ -258,13 +246,8 @@ RunnerResult<void> RaceTrack::prepare(int num_pairs, LoadedKernel& candidate,
     Race& race = *entry.race;
     entry.wanted_pairs = num_pairs;
     const int missing = num_pairs - static_cast<int>(race.pairs().size());
-    auto prepared = race.prepare(missing, options_.call_timeout_ms, failure);
+    auto prepared = race.prepare(missing);
     if (!prepared) return prepared;
-    if (failure) {
-      result.failure = RaceFailure{tracks_[entry.shape].shape.shape.name,
-                                   std::move(*failure)};
-      return {};
-    }
   }
   if (failure) {
     result.failure = RaceFailure{tracks_[entries.back().shape].shape.shape.name,
@@ -286,15 +269,15 @@ RunnerResult<RaceTrack::Entry> RaceTrack::enter(
   entry.arm = std::move(*arm);
   // A first call, which pays for much that later ones do not, and a few more
   // tell how long a block has to be.
-  if (unseen) {
-    slots = inputs->next_copies(kPracticeCalls);
-  } else {
+  if (side.cache_state == CacheState::warm) {
+    slots.resize(kPracticeCalls);
     std::iota(slots.begin(), slots.end(), 0);
+  } else {
+    slots = inputs->next_copies(kPracticeCalls);
   }
-  for (const std::size_t count : {std::size_t{1}, std::size_t{4}}) {
-    auto ensured = entry.arm->ensure(
-        std::span<const int>(slots).first(std::min(count, slots.size())),
-        options_.call_timeout_ms);
+  for (const std::size_t count : {std::size_t{1}, slots.size()}) {
+    auto ensured = entry.arm->ensure(std::span<const int>(slots).first(count),
+                                     options_.call_timeout_ms);
     if (!ensured) return fault_of(ensured);
     failure = std::move(*ensured);
     if (failure) return entry;
@@ -303,18 +286,16 @@ RunnerResult<RaceTrack::Entry> RaceTrack::enter(
   options.cache_state = side.cache_state;
   options.timeout_ms = options_.call_timeout_ms;
   options.max_probe_change = options_.max_probe_change;
-  // Four blocks of a pair, and practice, out of all copies.
-  const int most_calls =
-      unseen ? std::max(1, (inputs->num_copies() - kPracticeCalls) / 4)
-             : static_cast<int>(slots.size());
+  int most_calls = entry.arm->max_block_calls();
+  // Of all copies: both sides' practice, then the four blocks of one pair.
+  if (unseen) {
+    const int unpractised = inputs->num_copies() - 2 * kPracticeCalls;
+    most_calls = std::clamp(unpractised / 4, 1, most_calls);
+  }
   options.calls_per_block =
       calls_per_block(options_.block_ms, opponent.estimated_us(),
                       entry.arm->estimated_us(), most_calls);
-  if (unseen) {
-    entry.arm->meet_unseen();
-    entry.wanted_pairs = std::max(1, (inputs->num_copies() - kPracticeCalls) /
-                                         (4 * options.calls_per_block));
-  }
+  entry.wanted_pairs = 1;
   entry.race = std::make_unique<Race>(inputs, opponent, *entry.arm, options,
                                       secret_seed());
   return entry;
@@ -347,8 +328,9 @@ RunnerResult<void> RaceTrack::run(std::vector<Entry>& entries,
   return {};
 }
 
-RunnerResult<RaceResult> RaceTrack::blame_opponent(
-    const Opponent& opponent, const RunnerFault& why) const {
+tl::unexpected<RunnerFault> RaceTrack::blame_opponent(const Opponent& opponent,
+                                                      const RunnerFault& why) {
+  if (why.kind == Kind::cancelled) return fault(why.kind, why.message);
   return fault(Kind::unavailable, opponent.name() + ": " + why.message);
 }
 
@@ -379,33 +361,12 @@ ShapeMeasurement RaceTrack::measurement(const Request& request, std::size_t at,
   measured.weight = shape.weight;
   measured.confidence = request.confidence;
   measured.roof_us = roof_us(shape.shape, measured.cache_state);
-  measured.minimum_effect = minimum_effect_of(
-      measured.shape, std::max(1, static_cast<int>(measured.pairs.size())));
+  measured.minimum_effect =
+      noise(request.unseen_inputs)
+          .minimum_effect(measured.shape,
+                          std::max(1, static_cast<int>(measured.pairs.size())));
   summarize(measured);
   return measured;
-}
-
-double RaceTrack::minimum_effect_of(const std::string& shape,
-                                    int num_pairs) const {
-  if (options_.like != nullptr) {
-    return options_.like->minimum_effect_of(shape, num_pairs);
-  }
-  const std::lock_guard lock(mutex_);
-  const auto known = minimum_effects_.find({shape, num_pairs});
-  if (known != minimum_effects_.end()) return known->second;
-  double effect = 0;
-  for (const ShapeTrack& track : tracks_) {
-    if (track.same_kernel.empty()) continue;
-    constexpr uint64_t kSeed = 1;
-    const double own = minimum_effect(track.same_kernel, num_pairs, kSeed);
-    if (track.shape.shape.name == shape) {
-      effect = own;
-      break;
-    }
-    effect = std::max(effect, own);
-  }
-  minimum_effects_[{shape, num_pairs}] = effect;
-  return effect;
 }
 
 double RaceTrack::roof_us(const Shape& shape, CacheState state) const {

@@ -18,6 +18,7 @@
 #include "evoke/evaluation/judge/opponent.h"
 #include "evoke/evaluation/judge/race.h"
 #include "evoke/evaluation/judge/roofline.h"
+#include "evoke/evaluation/judge/same_kernel_noise.h"
 #include "evoke/evaluation/judge/timing_inputs.h"
 #include "evoke/evaluation/judge/workbench.h"
 
@@ -33,13 +34,15 @@ struct RaceTrackOptions {
   int min_copies = 8;
   int max_copies = 512;
   int64_t call_timeout_ms = 10'000;
-  double max_probe_change = 0.005;  // see RaceOptions
+  double max_probe_change = 0.06;  // see RaceOptions
   // Races of a kernel against itself, for the minimum detectable effect:
   // each in fresh processes.
   int same_kernel_races = 3;
   int same_kernel_pairs = 12;
-  // Another track of this machine, whose roofline, rotation and minimum
-  // effects are taken over instead of being measured again.
+  // Of the same with unseen inputs; each pair is one of fresh processes.
+  int unseen_same_kernel_pairs = 24;
+  // Another track of this machine, whose roofline, rotation and noise are
+  // taken over instead of being measured again.
   const RaceTrack* like = nullptr;
 };
 
@@ -75,14 +78,17 @@ class RaceTrack {
   // Races a kernel against itself in fresh processes: nothing may be called a
   // difference that shows up here.
   RunnerResult<void> race_same_kernel(Opponent& kernel);
+  // The same for races on unseen inputs, unless that is known.
+  RunnerResult<void> race_same_kernel_unseen(Opponent& kernel);
 
   struct Request {
     int num_pairs = 8;
     double stop_below_fitness = 0;  // 0: never
     double confidence = 0.95;
-    // Every timed call of the candidate meets inputs that its process has
-    // never run, in as many processes as that takes: whatever a kernel may
-    // have kept for itself is worth nothing.
+    // Every pair is one of fresh processes, and every timed call meets inputs
+    // that its process has never run: whatever a kernel may have kept for
+    // itself is worth nothing, and no one process decides. Cold inputs and
+    // kernels only.
     bool unseen_inputs = false;
   };
   // Untimed work first, holding a share of the device; then the exclusive
@@ -92,9 +98,10 @@ class RaceTrack {
   RunnerResult<RaceResult> race(LoadedKernel& candidate, Opponent& opponent,
                                 const Request& request);
 
-  // Log ratio that `num_pairs` pairs at this shape can tell; over all shapes
-  // the largest when it is not one of the workload's.
-  double minimum_effect_of(const std::string& shape, int num_pairs) const;
+  // What noise is here, in races on inputs that were seen, and on unseen ones.
+  const SameKernelNoise& noise(bool unseen_inputs) const {
+    return unseen_inputs ? noise_->unseen : noise_->seen;
+  }
   double roof_us(const Shape& shape, CacheState state) const;
   // Measures the roofline again and keeps the better one.
   RunnerResult<void> remeasure_roofline();
@@ -110,7 +117,10 @@ class RaceTrack {
   struct ShapeTrack {
     WorkloadShape shape;
     std::shared_ptr<TimingInputs> inputs;
-    std::vector<std::vector<TimedPair>> same_kernel;  // one list per race
+  };
+  struct Noise {
+    SameKernelNoise seen;
+    SameKernelNoise unseen;
   };
   // A candidate at one shape, ready to be timed.
   struct Entry {
@@ -119,6 +129,8 @@ class RaceTrack {
     std::unique_ptr<Race> race;
     int wanted_pairs = 0;
   };
+  // Calls of a process at each shape, before it is timed.
+  static constexpr int kPracticeCalls = 3;
   // Pairs of one shape, over several processes.
   struct Tally {
     std::vector<TimedPair> pairs;
@@ -134,10 +146,10 @@ class RaceTrack {
   OpponentOptions opponent_options(CacheState state) const;
   // Defined in race_unseen.cpp.
   RunnerResult<RaceResult> race_unseen(const KernelBuild& candidate,
-                                       Opponent& opponent, Opponent::Side& side,
+                                       Opponent& opponent,
                                        const Request& request);
   RunnerResult<void> race_once_unseen(const KernelBuild& candidate,
-                                      Opponent::Side& side,
+                                      Opponent& opponent,
                                       const Request& request,
                                       std::vector<Tally>& tallies,
                                       RaceResult& result);
@@ -154,8 +166,8 @@ class RaceTrack {
                          RaceResult& result);
   ShapeMeasurement measurement(const Request& request, std::size_t shape,
                                ShapeMeasurement measured) const;
-  RunnerResult<RaceResult> blame_opponent(const Opponent& opponent,
-                                          const RunnerFault& fault) const;
+  static tl::unexpected<RunnerFault> blame_opponent(const Opponent& opponent,
+                                                    const RunnerFault& why);
   bool clearly_below(const Request& request,
                      const std::vector<Entry>& entries) const;
 
@@ -165,13 +177,13 @@ class RaceTrack {
   int64_t rotation_bytes_ = 0;
   double empty_block_us_ = 0;
   std::vector<ShapeTrack> tracks_;
+  std::shared_ptr<Noise> noise_;  // shared by tracks that are alike
   // Held inside the exclusive claim, which keeps threads apart as well but is
   // a matter of the operating system: the language knows mutexes only.
   std::mutex timing_;
 
   mutable std::mutex mutex_;  // guards what follows
   Roofline roofline_;
-  mutable std::map<std::pair<std::string, int>, double> minimum_effects_;
 };
 
 }  // namespace evoke::judge

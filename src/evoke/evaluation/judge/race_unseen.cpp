@@ -17,31 +17,22 @@ constexpr int kMostTries = 3;
 
 RunnerResult<RaceResult> RaceTrack::race_unseen(const KernelBuild& candidate,
                                                 Opponent& opponent,
-                                                Opponent::Side& side,
                                                 const Request& request) {
   std::vector<Tally> tallies(tracks_.size());
   RaceResult result;
   const auto wanting = [&] {
-    for (std::size_t i = 0; i < tracks_.size(); ++i) {
-      if (!side.arms[i]) continue;
-      if (static_cast<int>(tallies[i].pairs.size()) < request.num_pairs) {
-        return true;
-      }
-    }
-    return false;
+    return std::any_of(tallies.begin(), tallies.end(), [&](const Tally& tally) {
+      return static_cast<int>(tally.pairs.size()) < request.num_pairs;
+    });
   };
   for (int process = 0; process < kMostTries * request.num_pairs && wanting();
        ++process) {
-    auto raced = race_once_unseen(candidate, side, request, tallies, result);
-    if (!raced && !side.runner->usable() &&
-        raced.error().kind != Kind::cancelled) {
-      return blame_opponent(opponent, raced.error());
-    }
+    auto raced =
+        race_once_unseen(candidate, opponent, request, tallies, result);
     if (!raced) return fault_of(raced);
     if (result.failure) return result;
   }
   for (std::size_t i = 0; i < tracks_.size(); ++i) {
-    if (!side.arms[i]) continue;
     Tally& tally = tallies[i];
     if (tally.pairs.empty()) {
       return fault(Kind::unavailable,
@@ -52,7 +43,6 @@ RunnerResult<RaceResult> RaceTrack::race_unseen(const KernelBuild& candidate,
     ShapeMeasurement measured;
     measured.shape = tracks_[i].shape.shape.name;
     measured.baseline = opponent.name();
-    measured.cache_state = side.cache_state;
     measured.pairs = std::move(tally.pairs);
     measured.discarded_pairs = tally.discarded_pairs;
     measured.calls_per_block = tally.calls_per_block;
@@ -61,12 +51,16 @@ RunnerResult<RaceResult> RaceTrack::race_unseen(const KernelBuild& candidate,
   return result;
 }
 
-// As many pairs of every shape as its copies allow, in one process.
+// A pair of every shape, in one process of each side: what chance gives a
+// process, say where its memory lies, is drawn anew for the next pair.
 RunnerResult<void> RaceTrack::race_once_unseen(const KernelBuild& candidate,
-                                               Opponent::Side& side,
+                                               Opponent& opponent,
                                                const Request& request,
                                                std::vector<Tally>& tallies,
                                                RaceResult& result) {
+  auto fresh = opponent.fresh_side(kPracticeCalls);
+  if (!fresh) return blame_opponent(opponent, fresh.error());
+  Opponent::Side& side = **fresh;
   auto runner = bench_.candidate_runner();
   if (!runner) return fault_of(runner);
   LoadedKernel kernel(std::move(*runner), candidate);
@@ -77,14 +71,12 @@ RunnerResult<void> RaceTrack::race_once_unseen(const KernelBuild& candidate,
     for (std::size_t i = 0; i < tracks_.size(); ++i) {
       const int missing =
           request.num_pairs - static_cast<int>(tallies[i].pairs.size());
-      if (!side.arms[i] || missing <= 0) continue;
+      if (missing <= 0) continue;
       std::optional<ArmFailure> failure;
       auto entry = enter(kernel, i, side, /*unseen=*/true, failure);
       if (!entry) return fault_of(entry);
       if (!failure) {
-        entry->wanted_pairs = std::min(entry->wanted_pairs, missing);
-        auto prepared = entry->race->prepare(entry->wanted_pairs,
-                                             options_.call_timeout_ms, failure);
+        auto prepared = entry->race->prepare(entry->wanted_pairs);
         if (!prepared) return prepared;
       }
       if (failure) {
@@ -99,6 +91,9 @@ RunnerResult<void> RaceTrack::race_once_unseen(const KernelBuild& candidate,
     const auto claim = bench_.lock().claim(bench_.stop());
     if (!claim) return fault(Kind::cancelled, "cancelled");
     auto ran = run(entries, /*tries_per_pair=*/1, result);
+    if (!ran && !side.runner->usable()) {
+      return blame_opponent(opponent, ran.error());
+    }
     if (!ran || result.failure) return ran;
   }
   for (Entry& entry : entries) {
@@ -108,6 +103,26 @@ RunnerResult<void> RaceTrack::race_once_unseen(const KernelBuild& candidate,
     tally.discarded_pairs += entry.race->discarded_pairs();
     tally.calls_per_block = entry.race->calls_per_block();
   }
+  return {};
+}
+
+RunnerResult<void> RaceTrack::race_same_kernel_unseen(Opponent& kernel) {
+  if (noise_->unseen.known()) return {};
+  Request request;
+  request.num_pairs = options_.unseen_same_kernel_pairs;
+  request.unseen_inputs = true;
+  auto result = race_unseen(*kernel.build(), kernel, request);
+  if (!result) return fault_of(result);
+  if (result->failure) {
+    return fault(Kind::unavailable, kernel.name() + " at " +
+                                        result->failure->shape + ": " +
+                                        result->failure->failure.message);
+  }
+  std::map<std::string, SameKernelNoise::Races> races;
+  for (ShapeMeasurement& shape : result->shapes) {
+    races[shape.shape] = {std::move(shape.pairs)};
+  }
+  noise_->unseen.set(std::move(races));
   return {};
 }
 

@@ -14,9 +14,13 @@ TimingInputs::TimingInputs(std::shared_ptr<const TimingSet> set,
     : set_(std::move(set)),
       packed_(std::move(packed)),
       memory_(std::move(memory)),
-      order_(static_cast<std::size_t>(set_->num_copies())) {
+      order_(static_cast<std::size_t>(set_->num_copies())),
+      places_(order_.size()) {
   std::iota(order_.begin(), order_.end(), 0);
   Rng(seed).fork("order").shuffle(order_);
+  for (std::size_t i = 0; i < order_.size(); ++i) {
+    places_[static_cast<std::size_t>(order_[i])] = static_cast<int>(i);
+  }
 }
 
 Result<std::shared_ptr<TimingInputs>> TimingInputs::make(
@@ -40,6 +44,8 @@ Result<std::shared_ptr<TimingInputs>> TimingInputs::make(
                        static_cast<std::size_t>(offset),
                        static_cast<std::size_t>(layouts[i].allocation_bytes)));
       }
+      // Checks come in the middle of timing: they should not have to wait.
+      set->find_truth(copy);
     }
   };
   std::vector<std::thread> threads;

@@ -38,6 +38,10 @@ class TimingInputs {
   // through all races: a place comes back only after all others. The copies
   // stand in an order of their own, secret and random.
   std::vector<int> next_copies(int count);
+  // Where a copy stands in that order.
+  int place_of(int copy) const {
+    return places_[static_cast<std::size_t>(copy)];
+  }
 
  private:
   TimingInputs(std::shared_ptr<const TimingSet> set, PackedLayout packed,
@@ -46,7 +50,8 @@ class TimingInputs {
   std::shared_ptr<const TimingSet> set_;
   PackedLayout packed_;  // of one copy
   protocol::SharedMemory memory_;
-  std::vector<int> order_;
+  std::vector<int> order_;   // copies
+  std::vector<int> places_;  // of copies in `order_`
   std::atomic<uint64_t> next_{0};
 };
 

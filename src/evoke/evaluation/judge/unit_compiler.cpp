@@ -6,6 +6,7 @@
 
 #include "evoke/base/hash.h"
 #include "evoke/evaluation/judge/unit_identity.h"
+#include "evoke/evaluation/judge/yielding_share.h"
 
 namespace evoke::judge {
 namespace {
@@ -115,14 +116,18 @@ RunnerResult<Unit> UnitCompiler::compile_in_runner(
   request.path = kernel.path();
   request.signature = signature;
   request.unit = unit;
-  const auto share = lock_.share(stop);
+  auto share = lock_.share(stop);
   if (!share) return fault(Kind::cancelled, "cancelled");
   auto runner = take_runner();
   if (!runner) return fault_of(runner);
-  auto compiled = (*runner)->call(request, options_.timeout_ms);
+  const auto compiled = [&] {
+    const YieldingShare yielding(lock_, std::move(*share), (*runner)->pid(),
+                                 stop);
+    return (*runner)->call(request, options_.timeout_ms);
+  }();
   give_back(std::move(*runner));
   if (!compiled) return fault_of(compiled);
-  return make_unit(std::move(*compiled), /*was_cached=*/false);
+  return make_unit(*compiled, /*was_cached=*/false);
 }
 
 }  // namespace evoke::judge

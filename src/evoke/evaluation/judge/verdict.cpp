@@ -99,20 +99,37 @@ int least_pairs(double confidence) {
 
 double minimum_effect(std::span<const std::vector<TimedPair>> same_kernel,
                       int num_pairs, uint64_t seed) {
-  std::vector<std::vector<double>> races;
-  for (const auto& race : same_kernel) {
-    races.push_back(log_ratios(race));
-    if (races.back().empty()) return kNaN;
+  const WeightedRaces alone{same_kernel, 1};
+  return minimum_weighted_effect({&alone, 1}, num_pairs, seed);
+}
+
+double minimum_weighted_effect(std::span<const WeightedRaces> shapes,
+                               int num_pairs, uint64_t seed) {
+  std::vector<std::vector<std::vector<double>>> ratios;  // shape, race, pair
+  double weights = 0;
+  for (const WeightedRaces& shape : shapes) {
+    ratios.emplace_back();
+    for (const auto& race : shape.races) {
+      ratios.back().push_back(log_ratios(race));
+      if (ratios.back().back().empty()) return kNaN;
+    }
+    if (ratios.back().empty()) return kNaN;
+    weights += shape.weight;
   }
-  if (races.empty() || num_pairs < 1) return kNaN;
+  if (!(weights > 0) || num_pairs < 1) return kNaN;
   Rng rng(seed);
   constexpr int kResamples = 4000;
   std::vector<double> sample;
   std::vector<double> effects;
   for (int i = 0; i < kResamples; ++i) {
-    const std::vector<double>& race = races[rng.below(races.size())];
-    effects.push_back(std::abs(resampled_median(
-        race, static_cast<std::size_t>(num_pairs), rng, sample)));
+    double mean = 0;
+    for (std::size_t s = 0; s < shapes.size(); ++s) {
+      const std::vector<double>& race = ratios[s][rng.below(ratios[s].size())];
+      mean += shapes[s].weight / weights *
+              resampled_median(race, static_cast<std::size_t>(num_pairs), rng,
+                               sample);
+    }
+    effects.push_back(std::abs(mean));
   }
   std::sort(effects.begin(), effects.end());
   return quantile(effects, kMinimumEffectQuantile);

@@ -39,6 +39,15 @@ int least_pairs(double confidence);
 double minimum_effect(std::span<const std::vector<TimedPair>> same_kernel,
                       int num_pairs, uint64_t seed);
 
+// The same for the weighted mean of several shapes' medians, their pairs
+// resampled independently.
+struct WeightedRaces {
+  std::span<const std::vector<TimedPair>> races;
+  double weight = 1;
+};
+double minimum_weighted_effect(std::span<const WeightedRaces> shapes,
+                               int num_pairs, uint64_t seed);
+
 // `faster` or `slower` only when the whole interval lies beyond
 // max(minimum_effect, kLeastEffect); anything with NaN cannot tell.
 SpeedVerdict verdict_of(const LogRatioInterval& interval,

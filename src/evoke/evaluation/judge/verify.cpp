@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "evoke/evaluation/judge/case_feed.h"
 #include "evoke/evaluation/judge/loaded_kernel.h"
 
 namespace evoke::judge {
@@ -56,8 +57,11 @@ RunnerResult<VerifyReport> verify(Workbench& bench, const std::string& text,
     return report;
   }
   std::unique_ptr<Examinee> examinee;
-  for (const GateCase& each : cases) {
+  CaseFeed feed(bench, cases, std::nullopt);
+  while (!feed.done()) {
     if (options.stop && options.stop()) break;
+    auto fresh = feed.next();
+    if (!fresh) return own_fault(fresh.error());
     const auto share = bench.lock().share(bench.stop());
     if (!share) return fault(RunnerFault::Kind::cancelled, "cancelled");
     if (!examinee || !examinee->kernel.runner().usable()) {
@@ -66,8 +70,6 @@ RunnerResult<VerifyReport> verify(Workbench& bench, const std::string& text,
       examinee =
           std::make_unique<Examinee>(std::move(*runner), *build, options.gate);
     }
-    auto fresh = bench.cases().make_fresh(each);
-    if (!fresh) return own_fault(fresh.error());
     report.cases.push_back(examinee->gate.check(**fresh));
     // Whatever a failed case left bound or loaded goes with its runner.
     if (report.cases.back().failure) examinee.reset();

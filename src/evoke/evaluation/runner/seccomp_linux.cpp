@@ -55,8 +55,8 @@ constexpr const char* kComputing[] = {
     "readlinkat",
     // threads that exist
     "futex", "futex_waitv", "sched_yield", "sched_getaffinity",
-    "set_robust_list", "rseq", "gettid", "getpid", "getcpu", "exit",
-    "exit_group", "restart_syscall",
+    "sched_setaffinity", "set_robust_list", "rseq", "gettid", "getpid",
+    "getcpu", "exit", "exit_group", "restart_syscall",
     // time and chance of the C library
     "clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep",
     "gettimeofday", "getrandom",
@@ -66,9 +66,9 @@ constexpr const char* kComputing[] = {
 // What the run-time libraries of the sanitizers do besides.
 #if defined(EVOKE_ASAN) || defined(EVOKE_TSAN)
 constexpr const char* kSanitizers[] = {
-    "prctl", "getrusage", "uname",      "getuid",           "getppid",
-    "dup",   "access",    "sysinfo",    "getdents64",       "personality",
-    "fcntl", "pipe2",     "arch_prctl", "sched_setaffinity"};
+    "prctl", "getrusage", "uname",     "getuid",     "getppid",
+    "dup",   "access",    "sysinfo",   "getdents64", "personality",
+    "fcntl", "pipe2",     "arch_prctl"};
 #endif
 
 constexpr const char* kReachingOut[] = {

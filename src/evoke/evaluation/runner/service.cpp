@@ -245,6 +245,7 @@ Result<Done> Service::handle(const protocol::Stage& request) {
       return error_of(isolated);
     }
   }
+  if (device_.session) device_.session->get_ready();
   staged_ = request.calls;
   collect_ = request.collect;
   staged_now_ = true;
