@@ -196,7 +196,7 @@ void add_evolve(CLI::App& app, Context& context, Command& chosen) {
   add_options(*command, *options);
   command->footer(R"(
 Examples:
-  evoke evolve                               the built-in seeds, 2.5 minutes
+  evoke evolve                               the built-in seeds, 2 minutes
   evoke evolve mine.cpp --time-budget 10m    your kernel
   evoke evolve --dry-run                     what would be done
   evoke evolve --resume                      the latest run here goes on)");

@@ -13,7 +13,7 @@ namespace evoke {
 
 struct BudgetConfig {
   int64_t iterations = 0;   // proposals; 0: no limit
-  double time_s = 150;      // wall time of the search; 0: no limit
+  double time_s = 120;      // wall time of the search; 0: no limit
   int64_t patience = 0;     // iterations without a new best; 0: no limit
   double target_score = 0;  // stop once a confirmed fitness reaches it
 };

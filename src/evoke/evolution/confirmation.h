@@ -21,8 +21,8 @@ struct ConfirmationConfig {
   // Of a candidate before it is confirmed: one number may be luck, and another
   // costs little beside a confirmation. Founders need none.
   int measurements = 2;
-  // Confirmations once the budget has ended; a founder comes on top of them
-  // when nothing was confirmed.
+  // Confirmations once the budget has ended: one, and more only while nothing
+  // at all was confirmed. A founder comes on top of them then.
   int last = 2;
 };
 

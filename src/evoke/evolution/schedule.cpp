@@ -90,7 +90,10 @@ bool Evolution::add_confirm(std::vector<Effect>& effects) {
   } else if (slots_.empty()) {
     // The last word comes when everything else has come in.
     const int last = config_.confirmation.last;
-    if (last_confirms_ < last) id = confirmation.contender(state_.population());
+    const bool try_again = confirmation.best() == nullptr;
+    if (last_confirms_ == 0 || (try_again && last_confirms_ < last)) {
+      id = confirmation.contender(state_.population());
+    }
     if (id == 0 && last_confirms_ <= last) {
       id = confirmation.fallback(state_.population());
     }

@@ -22,8 +22,9 @@ constexpr std::size_t kScrubbedBytes = 32 * 1024;
 [[gnu::noinline]] uintptr_t scrub_stack() {
   volatile std::byte frame[kScrubbedBytes];
   std::memset(const_cast<std::byte*>(frame), 0, sizeof(frame));
-  asm volatile("" ::"r"(&frame) : "memory");
-  return reinterpret_cast<uintptr_t>(&frame);
+  uintptr_t lowest = 0;
+  asm volatile("" : "=r"(lowest) : "0"(&frame) : "memory");
+  return lowest;
 }
 
 // The assembler knows all of these, whatever this program is compiled for.

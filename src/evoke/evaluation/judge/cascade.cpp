@@ -12,7 +12,7 @@ Cascade::Cascade(Workbench& bench, RaceTrack& track, Opponent& reference,
       track_(track),
       reference_(reference),
       novelty_(novelty),
-      options_(std::move(options)) {}
+      options_(options) {}
 
 Outcome Cascade::judge(const EvaluationRequest& request) {
   const bool first_time = request.purpose == EvaluationPurpose::score;

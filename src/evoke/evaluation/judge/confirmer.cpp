@@ -30,7 +30,7 @@ Confirmer::Confirmer(Workbench& bench, RaceTrack& track, Reference reference,
       track_(track),
       reference_(std::move(reference)),
       baselines_(std::move(baselines)),
-      options_(std::move(options)) {}
+      options_(options) {}
 
 Outcome Confirmer::confirm(const EvaluationRequest& request) {
   Judging judging(bench_, request.candidate, track_.shapes());

@@ -29,7 +29,7 @@ RaceTrack::RaceTrack(Workbench& bench, Workload workload,
                      RaceTrackOptions options)
     : bench_(bench),
       workload_(std::move(workload)),
-      options_(std::move(options)),
+      options_(options),
       noise_(options_.like != nullptr ? options_.like->noise_
                                       : std::make_shared<Noise>()) {}
 

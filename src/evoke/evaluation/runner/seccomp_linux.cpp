@@ -109,12 +109,12 @@ Result<std::string> allow_computing_only() {
   constexpr auto kWriting = static_cast<scmp_datum_t>(
       O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_DIRECTORY);
   const int open_code = add(filter, SCMP_ACT_ALLOW, "openat",
-                            SCMP_A2(SCMP_CMP_MASKED_EQ, kWriting, 0));
+                            scmp_arg_cmp{2, SCMP_CMP_MASKED_EQ, kWriting, 0});
   if (open_code != 0) return fail("openat", open_code);
   // abort() signals its own process only.
   const auto self = static_cast<scmp_datum_t>(::getpid());
-  const int signal_code =
-      add(filter, SCMP_ACT_ALLOW, "tgkill", SCMP_A0(SCMP_CMP_EQ, self));
+  const int signal_code = add(filter, SCMP_ACT_ALLOW, "tgkill",
+                              scmp_arg_cmp{0, SCMP_CMP_EQ, self, 0});
   if (signal_code != 0) return fail("tgkill", signal_code);
   if (auto loaded = load(filter); !loaded) return error_of(loaded);
   return "allow-list of " + std::to_string(calls + 2) + " calls";
@@ -144,7 +144,7 @@ Result<std::string> deny_reaching_out(bool may_start_programs) {
   for (scmp_datum_t bit = 1; bit != 0 && bit <= kNameSpaces; bit <<= 1) {
     if ((kNameSpaces & bit) == 0) continue;
     const int code = add(filter, SCMP_ACT_ERRNO(EPERM), "clone",
-                         SCMP_A0(SCMP_CMP_MASKED_EQ, bit, bit));
+                         scmp_arg_cmp{0, SCMP_CMP_MASKED_EQ, bit, bit});
     if (code != 0) return fail("clone", code);
   }
   const int code = add(filter, SCMP_ACT_ERRNO(ENOSYS), "clone3");
