@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 namespace evoke {
 namespace {
+
+constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 
 class ConfirmationTest : public testing::Test {
  protected:
@@ -84,10 +87,10 @@ TEST_F(ConfirmationTest, OnlyWhatBeatsTheBestBeyondNoiseIsTried) {
 TEST_F(ConfirmationTest, ConfirmationsAreSpacedOut) {
   for (int round = 0; round < 2; ++round) {
     for (int i = 0; i < 3; ++i) {
-      EXPECT_FALSE(confirmation_.due());
+      EXPECT_FALSE(confirmation_.due(kNoLimit));
       confirmation_.count_judged(1);
     }
-    EXPECT_TRUE(confirmation_.due());
+    EXPECT_TRUE(confirmation_.due(kNoLimit));
     confirmation_.count_confirmation(1);
   }
 }
@@ -95,10 +98,23 @@ TEST_F(ConfirmationTest, ConfirmationsAreSpacedOut) {
 TEST_F(ConfirmationTest, ConfirmationsTakeAQuarterOfTheTimeAtMost) {
   confirmation_.count_confirmation(20);
   for (int i = 0; i < 30; ++i) {
-    EXPECT_FALSE(confirmation_.due()) << i;
+    EXPECT_FALSE(confirmation_.due(kNoLimit)) << i;
     confirmation_.count_judged(2);
   }
-  EXPECT_TRUE(confirmation_.due());
+  EXPECT_TRUE(confirmation_.due(kNoLimit));
+}
+
+TEST_F(ConfirmationTest, TheFirstOneIsTakenToCostSomething) {
+  Confirmation confirmation({.interval = 0, .first_cost_s = 20});
+  confirmation.count_judged(59);
+  EXPECT_FALSE(confirmation.due(kNoLimit));
+  confirmation.count_judged(1);
+  EXPECT_TRUE(confirmation.due(kNoLimit));
+  EXPECT_FALSE(confirmation.due(39)) << "there is one at the end anyway";
+  EXPECT_TRUE(confirmation.due(40));
+  confirmation.count_confirmation(5);  // now it is known
+  confirmation.count_judged(15);
+  EXPECT_TRUE(confirmation.due(10));
 }
 
 TEST_F(ConfirmationTest, ABestThatFailsGivesWayToTheOneBefore) {

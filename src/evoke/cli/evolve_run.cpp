@@ -34,6 +34,9 @@
 namespace evoke::cli {
 namespace {
 
+// Of the first one, about: races, the full gate, baselines.
+constexpr double kConfirmationCostS = 40;
+
 Json axes_fact(const RunConfig& config) {
   const auto axes =
       config.features.empty() ? default_feature_axes() : config.features;
@@ -204,6 +207,7 @@ void EvolveRun::open() {
 void EvolveRun::search() {
   EvolutionConfig config = evolution_config(config_);
   config.operations = ParametersProposer::operations();
+  config.confirmation.first_cost_s = kConfirmationCostS;
   // Founders are those recorded: files may have changed since.
   std::vector<Founder> founders;
   for (const Json& each : value_or_throw(store_->fact("founders"))) {

@@ -26,7 +26,7 @@ struct ShapeMeasurement {
   std::string baseline;  // name of what it was raced against
   CacheState cache_state = CacheState::cold;
   std::vector<TimedPair> pairs;  // raw, so that a verdict can be recomputed
-  int discarded_pairs = 0;       // the clock probe moved by > 0.5 %
+  int discarded_pairs = 0;       // the processor's clock changed
   int calls_per_block = 0;
   double candidate_us = 0;  // median
   double baseline_us = 0;   // median

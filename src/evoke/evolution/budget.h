@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string_view>
 
@@ -28,6 +29,11 @@ class Budget {
 
   bool allows_proposal(int64_t used) const {
     return config_.iterations == 0 || used < config_.iterations;
+  }
+  // Infinite without a limit.
+  double time_left_s(double elapsed_s) const {
+    return config_.time_s > 0 ? config_.time_s - elapsed_s
+                              : std::numeric_limits<double>::infinity();
   }
   // `since_best`: iterations judged since the best changed; `best_fitness`: 0
   // while there is none.

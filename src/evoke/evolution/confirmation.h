@@ -17,7 +17,9 @@ namespace evoke {
 struct ConfirmationConfig {
   int interval = 8;     // judged candidates between two confirmations
   double share = 0.25;  // of the time spent on judging, at most; 1: any
-  int attempts = 2;     // of one candidate
+  // What a confirmation is taken to cost before there was one.
+  double first_cost_s = 0;
+  int attempts = 2;  // of one candidate
   // Of a candidate before it is confirmed: one number may be luck, and another
   // costs little beside a confirmation. Founders need none.
   int measurements = 2;
@@ -33,10 +35,13 @@ class Confirmation {
 
   explicit Confirmation(ConfirmationConfig config) : config_(config) {}
 
-  // Whether enough was judged since the last confirmation.
-  bool due() const {
+  // Whether enough was judged since the last confirmation, and enough time is
+  // left for another one beside the search: at its end there is one anyway.
+  bool due(double time_left_s) const {
+    const double cost = last_cost_s_ > 0 ? last_cost_s_ : config_.first_cost_s;
     return judged_ >= config_.interval &&
-           cost_s_ * config_.share >= last_cost_s_ * (1 - config_.share);
+           cost_s_ * config_.share >= cost * (1 - config_.share) &&
+           time_left_s >= 2 * cost;
   }
   // What a contender must beat: the best, else the best founder that stands.
   std::optional<Member> rival(const Population& population) const;

@@ -86,7 +86,9 @@ bool Evolution::add_confirm(std::vector<Effect>& effects) {
   const Confirmation& confirmation = state_.confirmation();
   CandidateId id = 0;
   if (!reason) {
-    if (confirmation.due()) id = confirmation.contender(state_.population());
+    const double time_left_s = budget_.time_left_s(state_.elapsed_s());
+    if (confirmation.due(time_left_s))
+      id = confirmation.contender(state_.population());
   } else if (slots_.empty()) {
     // The last word comes when everything else has come in.
     const int last = config_.confirmation.last;
