@@ -28,6 +28,11 @@ for part in $parts; do
    ctest --output-on-failure --no-tests=error -j 2) || failed="$failed $part"
   say "$part: done after $(( $(date +%s) - started )) s"
 done
+# Again at the end, where whoever reads a long log looks first.
+for part in $failed; do
+  log=$root/build/$part/Testing/Temporary/LastTestsFailed.log
+  if [ -s "$log" ]; then say "$part: failed tests:"; cat "$log" >&2; fi
+done
 [ -z "$failed" ] || die "failed:$failed"
 say "all parts passed:$parts" 
 exit 0

@@ -49,17 +49,28 @@ RunnerResult<std::unique_ptr<Runner>> start_bad(const std::string& behaviour,
 
 bool is_alive(pid_t pid) { return ::kill(pid, 0) == 0 || errno != ESRCH; }
 
-// A killed process may take a moment to go, and its orphans to be reaped.
-bool ends(pid_t pid) {
+// 'R' runs, 'S' sleeps, 'T' stands still, 'Z' has ended; '?' is not there.
+char state_of(pid_t pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/stat");
+  std::string text;
+  std::getline(status, text);
+  const std::size_t at = text.find(") ");
+  return at == std::string::npos ? '?' : text[at + 2];
+}
+
+// What a signal asks of a process may take a moment.
+template <typename Condition>
+bool comes_true(Condition condition) {
   for (int i = 0; i < 2'000; ++i) {
-    if (!is_alive(pid)) return true;
-    std::ifstream status("/proc/" + std::to_string(pid) + "/stat");
-    std::string text;
-    std::getline(status, text);
-    if (text.find(") Z ") != std::string::npos) return true;
+    if (condition()) return true;
     std::this_thread::sleep_for(5ms);
   }
   return false;
+}
+
+// Its orphans may have to be reaped first.
+bool ends(pid_t pid) {
+  return comes_true([&] { return !is_alive(pid) || state_of(pid) == 'Z'; });
 }
 
 std::vector<pid_t> children_of(pid_t pid) {
@@ -460,6 +471,22 @@ TEST(RunnerEnd, ARunnerEndsWithItsOwner) {
 }
 
 #ifdef __linux__
+TEST(RunnerPause, APausedRunnerStandsStillAndGoesOn) {
+  auto runner = test::value_of(
+      Runner::start(test::runner_path(), spec_of(Role::execute), {}, true));
+  ASSERT_TRUE(runner->greet());
+  const pid_t pid = runner->pid();
+  const auto stands_still = [&] { return state_of(pid) == 'T'; };
+  runner->pause();
+  EXPECT_TRUE(comes_true(stands_still));
+  runner->resume();
+  EXPECT_TRUE(comes_true([&] { return !stands_still(); }));
+  runner->pause();
+  EXPECT_TRUE(comes_true(stands_still));
+  runner.reset();
+  EXPECT_TRUE(ends(pid));
+}
+
 // Not even a judge that is killed leaves runners behind.
 TEST(RunnerEnd, ARunnerEndsWithTheThreadThatStartedIt) {
   std::unique_ptr<Runner> runner;

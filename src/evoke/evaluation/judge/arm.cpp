@@ -22,10 +22,6 @@ constexpr int64_t kOutputBytes = 8 << 20;
 constexpr int64_t kLeastOutputs = 8;
 constexpr int64_t kMostOutputs = 256;
 
-}  // namespace
-
-namespace {
-
 // A divisor of the number of slots: going round them never brings one output
 // twice within so many.
 int outputs_for(int num_slots, int64_t bytes) {
@@ -347,6 +343,14 @@ RunnerResult<std::optional<ArmFailure>> Arm::verify() {
     if (auto failure = check(slot)) return failure;
   }
   return std::nullopt;
+}
+
+Arm::StandStill::StandStill(const Arm& arm) : arm_(arm) {
+  if (arm_.baseline_) arm_.runner_->pause();
+}
+
+Arm::StandStill::~StandStill() {
+  if (arm_.baseline_) arm_.runner_->resume();
 }
 
 }  // namespace evoke::judge

@@ -70,6 +70,20 @@ class Arm {
   RunnerResult<int64_t> go(int64_t timeout_ms);
   RunnerResult<std::optional<ArmFailure>> verify();
 
+  // While it lives, a baseline's process stands still: a library's idle
+  // threads may spin for milliseconds after a call, beside the other arm.
+  // Kernels' processes have no threads of their own.
+  class StandStill {
+   public:
+    explicit StandStill(const Arm& arm);
+    ~StandStill();
+    StandStill(const StandStill&) = delete;
+    StandStill& operator=(const StandStill&) = delete;
+
+   private:
+    const Arm& arm_;
+  };
+
  private:
   Arm(std::string name, std::shared_ptr<Runner> runner,
       std::shared_ptr<TimingInputs> inputs, std::vector<int> slots);

@@ -96,6 +96,7 @@ RunnerResult<void> Race::run_pair(std::optional<ArmFailure>& failure) {
   const double calls = options_.calls_per_block;
   for (const Block& block : plan) {
     Arm& arm = block.candidate ? candidate_ : baseline_;
+    const Arm::StandStill other(block.candidate ? baseline_ : candidate_);
     auto staged = arm.stage(block.slots);
     if (!staged) return staged;
     probe();

@@ -207,6 +207,16 @@ void Runner::cancel() {
   if (usable_) kill_with_descendants(process_.pid());
 }
 
+void Runner::pause() {
+  const std::lock_guard lock(kill_mutex_);
+  if (usable_) pause_with_descendants(process_.pid());
+}
+
+void Runner::resume() {
+  const std::lock_guard lock(kill_mutex_);
+  if (usable_) resume_with_descendants(process_.pid());
+}
+
 std::string Runner::output_tail() { return to_valid_utf8(process_.output()); }
 
 RunnerResult<int> Runner::lend(const protocol::SharedMemory& memory,

@@ -71,6 +71,10 @@ class Runner {
 
   // Kills it; the call that waits for it ends as `cancelled`.
   void cancel();
+  // Its process and all that it started stand still, or go on. Nothing where
+  // the system has no such thing.
+  void pause();
+  void resume();
   bool usable() const { return usable_ && !cancelled_; }
   pid_t pid() const { return process_.pid(); }
   // The end of what it printed, for messages about crashes. Never parsed.
