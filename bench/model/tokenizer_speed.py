@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""Encoding speed of evoke and of the wheel `tokenizers`, one thread each.
+
+    tokenizer_speed.py TOKENIZER_SPEED [--folder FOLDER] [--pairs N]
+
+TOKENIZER_SPEED is the binary of that name. The vocabulary is trained here: as
+many merges as real ones have per kind of text, on code (Python's own
+library), on the licences of the system, and on made-up prose in many scripts.
+The texts that are raced on are not the ones it was trained on. Both sides
+encode the same texts in turns, in random order; `tokenizers` by
+encode_batch_fast, its quickest way, whose answer is not even turned into a
+list. A ratio above 1 says that evoke is faster; its interval is a bootstrap
+over pairs.
+"""
+
+import argparse
+import json
+import math
+import os
+import pathlib
+import random
+import statistics
+import subprocess
+import sys
+import sysconfig
+import time
+
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+TESTS = pathlib.Path(__file__).resolve().parents[2] / "tests/model/tokenizer"
+sys.path.insert(0, str(TESTS))
+
+import make_reference  # noqa: E402
+import sample_text  # noqa: E402
+
+VOCABULARY = 40000
+DOCUMENT = 2_000_000  # characters
+
+
+def library():
+    """Python's library, as two halves."""
+    folder = pathlib.Path(sysconfig.get_paths()["stdlib"])
+    files = sorted(folder.glob("*.py")) + sorted(folder.glob("*/*.py"))
+    files = [f for f in files if "site-packages" not in str(f)
+             and "dist-packages" not in str(f) and "test" not in f.parts]
+    texts = [f.read_text(encoding="utf-8", errors="replace") for f in files]
+    return texts[0::2], texts[1::2]
+
+
+def english():
+    folder = pathlib.Path("/usr/share/common-licenses")
+    texts = [f.read_text(encoding="utf-8", errors="replace")
+             for f in sorted(folder.iterdir()) if f.is_file()]
+    return texts or [sample_text.prose(8, 200000)]
+
+
+def inputs():
+    code = "\n".join(library()[1])[:DOCUMENT]
+    prose = sample_text.prose(21, DOCUMENT)
+    words = "\n".join(english())
+    plain = (words * (DOCUMENT // len(words) + 1))[:DOCUMENT]
+    mixed = code[:DOCUMENT // 2] + prose[:DOCUMENT // 2]
+    random_ = random.Random(6)
+
+    def chats(text, count=2000):
+        found = []
+        for _ in range(count):
+            begin = random_.randrange(len(text) - 1200)
+            length = random_.randint(40, 1200)
+            found.append("<|im_start|>user\n" + text[begin:begin + length] +
+                         "<|im_end|>\n<|im_start|>assistant\n")
+        return found
+
+    return {
+        "English, one document": [plain],
+        "code, one document": [code],
+        "many scripts, one document": [prose],
+        "English, 2000 chats": chats(plain),
+        "mixed, 2000 chats": chats(mixed),
+    }
+
+
+def prepare(folder):
+    if (folder / "tokenizer.json").exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = library()[0] + english() + [sample_text.prose(20, 6_000_000, 60000)]
+    tokenizer = make_reference.train(vocab_size=VOCABULARY, texts=texts)
+    make_reference.add_qwen_tokens(tokenizer)
+    make_reference.write_model(folder, tokenizer)
+    make_reference.write_json(folder / "inputs.json", inputs())
+
+
+class Ours:
+    def __init__(self, program, folder):
+        self.process = subprocess.Popen(
+            [program, str(folder), str(folder / "inputs.json")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.load_s = int(self.process.stdout.readline()) / 1e9
+
+    def encode(self, name):
+        self.process.stdin.write(name + "\n")
+        self.process.stdin.flush()
+        elapsed, count, _ = self.process.stdout.readline().split()
+        return int(elapsed) / 1e9, int(count)
+
+
+class Theirs:
+    def __init__(self, folder):
+        from tokenizers import Tokenizer
+        begin = time.perf_counter()
+        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.load_s = time.perf_counter() - begin
+        self.inputs = json.loads((folder / "inputs.json").read_text())
+
+    def encode(self, name):
+        texts = self.inputs[name]
+        begin = time.perf_counter()
+        encoded = self.tokenizer.encode_batch_fast(
+            texts, add_special_tokens=False)
+        elapsed = time.perf_counter() - begin
+        return elapsed, sum(len(each) for each in encoded)
+
+
+def interval(logs, random_):
+    """95 % for the median: bootstrap over pairs."""
+    medians = sorted(
+        statistics.median(random_.choices(logs, k=len(logs)))
+        for _ in range(4000))
+    return [math.exp(medians[int(share * 4000)]) for share in (0.025, 0.975)]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("program")
+    parser.add_argument("--folder", type=pathlib.Path,
+                        default=pathlib.Path("/tmp/evoke-tokenizer-speed"))
+    parser.add_argument("--pairs", type=int, default=12)
+    options = parser.parse_args()
+    prepare(options.folder)
+    ours, theirs = Ours(options.program, options.folder), Theirs(options.folder)
+    print(f"loading: evoke {ours.load_s * 1e3:.0f} ms, "
+          f"tokenizers {theirs.load_s * 1e3:.0f} ms")
+    print(f"{'input':28} {'MB':>5} {'evoke MB/s':>11} {'theirs MB/s':>12} "
+          f"{'ratio':>7}  95 %")
+    random_ = random.Random(1)
+    for name, texts in theirs.inputs.items():
+        size = sum(len(text.encode()) for text in texts) / 1e6
+        if ours.encode(name)[1] != theirs.encode(name)[1]:  # and warm up
+            sys.exit(f"{name}: the two sides find other tokens")
+        ours_s, theirs_s, logs = [], [], []
+        for _ in range(options.pairs):
+            sides = [(ours, ours_s), (theirs, theirs_s)]
+            random_.shuffle(sides)
+            for side, times in sides:
+                times.append(side.encode(name)[0])
+            logs.append(math.log(theirs_s[-1] / ours_s[-1]))
+        low, high = interval(logs, random_)
+        print(f"{name:28} {size:5.1f} {size / statistics.median(ours_s):11.1f} "
+              f"{size / statistics.median(theirs_s):12.1f} "
+              f"{math.exp(statistics.median(logs)):7.2f}  "
+              f"[{low:.2f}, {high:.2f}]", flush=True)
+
+
+if __name__ == "__main__":
+    main()

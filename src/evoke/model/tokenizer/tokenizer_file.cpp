@@ -1,0 +1,303 @@
+#include "evoke/model/tokenizer/tokenizer_file.h"
+
+#include <optional>
+#include <unordered_map>
+#include <utility>
+
+#include "evoke/base/json.h"
+#include "evoke/base/utf8.h"
+#include "evoke/model/tokenizer/byte_alphabet.h"
+
+namespace evoke::model {
+namespace {
+
+constexpr std::string_view kSupportedPreTokenizer =
+    "supported is a Sequence of Split (a Regex, Isolated) and ByteLevel "
+    "(add_prefix_space and use_regex false), as Qwen2 and Qwen3 have it";
+
+// Wrong files end in one exception inside this file, caught at its end.
+struct FileError {
+  std::string what;
+};
+
+[[noreturn]] void refuse(std::string what) { throw FileError{std::move(what)}; }
+
+std::string quoted(std::string_view text) {
+  return "'" + one_line(text, 60) + "'";
+}
+
+std::string brief(const Json& value) {
+  return one_line(value.dump(-1, ' ', false, Json::error_handler_t::replace),
+                  60);
+}
+
+// Whether the key is there and not null.
+const Json* find(const Json& object, const char* key) {
+  if (!object.is_object()) return nullptr;
+  const auto entry = object.find(key);
+  return entry == object.end() || entry->is_null() ? nullptr : &*entry;
+}
+
+std::string type_of(const Json* part) {
+  if (part == nullptr) return "null";
+  const Json* type = find(*part, "type");
+  return type != nullptr && type->is_string() ? type->get<std::string>()
+                                              : brief(*part);
+}
+
+bool flag(const Json& object, const char* key, bool otherwise) {
+  const Json* value = find(object, key);
+  if (value == nullptr) return otherwise;
+  if (!value->is_boolean()) {
+    refuse(std::string(key) + " is " + brief(*value) + ", not true or false");
+  }
+  return value->get<bool>();
+}
+
+class Reader {
+ public:
+  explicit Reader(const Json& root) : root_(root) {}
+
+  TokenizerFile read() {
+    if (!root_.is_object()) refuse("not a JSON object");
+    normalizer();
+    pre_tokenizer();
+    decoder();
+    model();
+    added_tokens();
+    byte_ids();
+    return std::move(file_);
+  }
+
+ private:
+  void normalizer() {
+    const Json* part = find(root_, "normalizer");
+    if (part == nullptr) return;
+    if (type_of(part) != "NFC") {
+      refuse("the normalizer is " + quoted(type_of(part)) +
+             "; supported are NFC and none");
+    }
+    file_.nfc = true;
+  }
+
+  void pre_tokenizer() {
+    const auto wrong = [](const std::string& found) {
+      refuse("the pre_tokenizer " + found + "; " +
+             std::string(kSupportedPreTokenizer));
+    };
+    const Json* part = find(root_, "pre_tokenizer");
+    if (type_of(part) != "Sequence") wrong("is " + quoted(type_of(part)));
+    const Json* steps = find(*part, "pretokenizers");
+    if (steps == nullptr || !steps->is_array() || steps->size() != 2 ||
+        type_of(&(*steps)[0]) != "Split" ||
+        type_of(&(*steps)[1]) != "ByteLevel") {
+      std::string names;
+      if (steps != nullptr && steps->is_array()) {
+        for (const Json& step : *steps) names += " " + type_of(&step);
+      }
+      wrong("is a Sequence of" +
+            one_line(names.empty() ? " nothing" : names, 200));
+    }
+    const Json& split = (*steps)[0];
+    const Json* pattern = find(split, "pattern");
+    const Json* regex = pattern == nullptr ? nullptr : find(*pattern, "Regex");
+    if (regex == nullptr || !regex->is_string())
+      wrong("splits without a Regex");
+    const Json* behavior = find(split, "behavior");
+    if (behavior == nullptr || *behavior != "Isolated") {
+      wrong("splits with behavior " +
+            (behavior == nullptr ? "null" : brief(*behavior)));
+    }
+    if (flag(split, "invert", false)) wrong("splits with invert");
+    const Json& bytes = (*steps)[1];
+    if (flag(bytes, "add_prefix_space", true)) wrong("adds a prefix space");
+    if (flag(bytes, "use_regex", true)) wrong("splits in ByteLevel, too");
+    file_.split_pattern = regex->get<std::string>();
+  }
+
+  void decoder() {
+    const Json* decoder = find(root_, "decoder");
+    if (type_of(decoder) != "ByteLevel") {
+      refuse("the decoder is " + quoted(type_of(decoder)) +
+             "; supported is ByteLevel");
+    }
+    const Json* post = find(root_, "post_processor");
+    if (post != nullptr && type_of(post) != "ByteLevel") {
+      refuse("the post_processor is " + quoted(type_of(post)) +
+             "; supported are ByteLevel and none");
+    }
+  }
+
+  void model() {
+    const Json* model = find(root_, "model");
+    if (model == nullptr) refuse("it has no model");
+    // Files of before 2020 leave the type out.
+    const Json* type = find(*model, "type");
+    if (type != nullptr && *type != "BPE") {
+      refuse("the model is " + quoted(type_of(model)) + "; supported is BPE");
+    }
+    const Json* dropout = find(*model, "dropout");
+    if (dropout != nullptr && *dropout != 0.0) {
+      refuse("the model has dropout " + brief(*dropout) +
+             ", which makes tokens by chance");
+    }
+    for (const char* key :
+         {"continuing_subword_prefix", "end_of_word_suffix"}) {
+      const Json* affix = find(*model, key);
+      if (affix != nullptr && *affix != "") {
+        refuse("the model has " + std::string(key) + " " + brief(*affix) +
+               ", which byte-level vocabularies do not have");
+      }
+    }
+    if (flag(*model, "byte_fallback", false)) {
+      refuse("the model has byte_fallback, which is not supported");
+    }
+    file_.ignore_merges = flag(*model, "ignore_merges", false);
+    vocabulary(find(*model, "vocab"));
+    merges(find(*model, "merges"));
+  }
+
+  void vocabulary(const Json* vocab) {
+    if (vocab == nullptr || !vocab->is_object() || vocab->empty()) {
+      refuse("the model has no vocab");
+    }
+    file_.tokens.resize(vocab->size());
+    std::vector<bool> taken(vocab->size());
+    for (const auto& [token, id] : vocab->items()) {
+      if (!id.is_number_integer() || id < 0 || id >= vocab->size()) {
+        refuse("token " + quoted(token) + " has id " + brief(id) + "; the " +
+               std::to_string(vocab->size()) +
+               " tokens of vocab must be numbered from 0 without holes");
+      }
+      const auto at = id.get<std::size_t>();
+      if (taken[at]) refuse("two tokens have id " + std::to_string(at));
+      taken[at] = true;
+      file_.tokens[at] = token;
+    }
+    ids_.reserve(file_.tokens.size());
+    for (std::size_t id = 0; id < file_.tokens.size(); ++id) {
+      ids_.emplace(file_.tokens[id], static_cast<int32_t>(id));
+    }
+  }
+
+  void merges(const Json* merges) {
+    if (merges == nullptr || !merges->is_array()) {
+      refuse("the model has no merges");
+    }
+    file_.merges.reserve(merges->size());
+    std::string both;
+    for (const Json& merge : *merges) {
+      const auto [left, right] = two_sides(merge);
+      both.assign(left).append(right);
+      const auto id = [&](const std::string& token) {
+        const auto entry = ids_.find(token);
+        if (entry == ids_.end()) {
+          refuse("merge " + std::to_string(file_.merges.size()) +
+                 " needs the token " + quoted(token) +
+                 ", which vocab does not have");
+        }
+        return entry->second;
+      };
+      file_.merges.push_back({id(left), id(right), id(both)});
+    }
+  }
+
+  std::pair<std::string, std::string> two_sides(const Json& merge) const {
+    if (merge.is_array() && merge.size() == 2 && merge[0].is_string() &&
+        merge[1].is_string()) {
+      return {merge[0].get<std::string>(), merge[1].get<std::string>()};
+    }
+    if (merge.is_string()) {
+      const auto& text = merge.get_ref<const std::string&>();
+      const std::size_t space = text.find(' ');
+      if (space != text.npos && text.find(' ', space + 1) == text.npos) {
+        return {text.substr(0, space), text.substr(space + 1)};
+      }
+    }
+    refuse("merge " + std::to_string(file_.merges.size()) + " is " +
+           brief(merge) + ", not \"left right\" or [\"left\", \"right\"]");
+  }
+
+  void added_tokens() {
+    const Json* added = find(root_, "added_tokens");
+    if (added == nullptr) return;
+    if (!added->is_array()) refuse("added_tokens is not a list");
+    std::vector<bool> named(file_.tokens.size() + added->size());
+    for (const Json& entry : *added) {
+      AddedToken token = added_token(entry);
+      const auto at = static_cast<std::size_t>(token.id);
+      if (at < named.size() && named[at]) {
+        refuse("added token " + quoted(token.content) + " is there twice");
+      }
+      named[at] = true;
+      file_.added.push_back(std::move(token));
+    }
+  }
+
+  // One of vocab, or the next free id: Hugging Face numbers them so, whatever
+  // the file says.
+  AddedToken added_token(const Json& entry) {
+    const Json* content = find(entry, "content");
+    const Json* id = find(entry, "id");
+    if (content == nullptr || !content->is_string() || *content == "" ||
+        id == nullptr || !id->is_number_integer()) {
+      refuse("added token " + brief(entry) + " has no content or no id");
+    }
+    AddedToken token;
+    token.content = content->get<std::string>();
+    token.special = flag(entry, "special", false);
+    token.single_word = flag(entry, "single_word", false);
+    token.lstrip = flag(entry, "lstrip", false);
+    token.rstrip = flag(entry, "rstrip", false);
+    token.normalized = flag(entry, "normalized", !token.special);
+    const auto [known, fresh] = ids_.try_emplace(
+        token.content, static_cast<int32_t>(file_.tokens.size()));
+    token.id = known->second;
+    if (*id != token.id) {
+      refuse("added token " + quoted(token.content) + " has id " + brief(*id) +
+             " where " + std::to_string(token.id) + " is expected");
+    }
+    if (fresh) file_.tokens.push_back(token.content);
+    return token;
+  }
+
+  void byte_ids() {
+    for (int byte = 0; byte < 256; ++byte) {
+      const auto entry = ids_.find(symbol_of_byte(static_cast<uint8_t>(byte)));
+      const bool in_utf8 = byte < 0xc0 || (byte > 0xc1 && byte < 0xf5);
+      if (entry == ids_.end() && in_utf8) {
+        refuse("vocab has no token for byte " + std::to_string(byte) +
+               ": text with it would be lost");
+      }
+      file_.byte_ids.push_back(entry == ids_.end() ? -1 : entry->second);
+    }
+  }
+
+  const Json& root_;
+  TokenizerFile file_;
+  std::unordered_map<std::string, int32_t> ids_;
+};
+
+}  // namespace
+
+Result<TokenizerFile> read_tokenizer_file(std::string_view text,
+                                          std::string_view name) {
+  const auto wrong = [&](std::string_view what) {
+    return failed(one_line(name, 500) + ": " + one_line(what, 400));
+  };
+  if (text.empty()) return wrong("the file is empty");
+  try {
+    const Json root = Json::parse(text);
+    return Reader(root).read();
+  } catch (const Json::parse_error& error) {
+    return wrong("damaged or cut short; JSON ends to make sense at byte " +
+                 std::to_string(error.byte) + " of " +
+                 std::to_string(text.size()));
+  } catch (const Json::exception& error) {
+    return wrong(error.what());
+  } catch (const FileError& error) {
+    return wrong(error.what);
+  }
+}
+
+}  // namespace evoke::model

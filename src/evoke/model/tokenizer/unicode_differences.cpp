@@ -1,0 +1,1 @@
+#include "evoke/model/tokenizer/unicode_differences.h"
