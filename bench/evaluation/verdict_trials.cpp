@@ -2,12 +2,13 @@
 // are known to differ a little.
 //
 //   verdict_trials TWIN_KERNEL [--extra PERCENT] [--trials N] [--pairs N]
-//                  [--workload NAME] [--set-ups N]
+//                  [--workload NAME] [--set-ups N] [--confirm]
 //
 // A trial is one race at one shape between the kernel and its twin that does
 // PERCENT more work (bench/evaluation/twin.cpp), each in a fresh process. The
 // set-up (inputs, and the race of the kernel against itself that tells what
-// is noise) is made anew so often. Raw results follow the table.
+// is noise) is made anew so often. With --confirm every pair has processes of
+// its own, as in a confirmation. Raw results follow the table.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -34,6 +35,7 @@ struct Options {
   int pairs = 40;
   int set_ups = 5;
   double confidence = 0.99;
+  bool confirm = false;
 };
 
 template <typename T, typename E>
@@ -78,6 +80,7 @@ class Trials {
     auto track = must(judge::RaceTrack::open(*bench_, workload_, {}));
     auto kernel = must(track->opponent("kernel", text_));
     must(track->race_same_kernel(*kernel));
+    if (options_.confirm) must(track->race_same_kernel_unseen(*kernel));
     auto build = must(bench_->plan(twin_, "twin", track->shapes()));
     const auto refusal = must(bench_->compile(build, track->shapes()));
     if (refusal) throw StartupError(refusal->message);
@@ -87,6 +90,7 @@ class Trials {
       judge::RaceTrack::Request request;
       request.num_pairs = options_.pairs;
       request.confidence = options_.confidence;
+      request.unseen_inputs = options_.confirm;
       auto raced = must(track->race(twin, *kernel, request));
       if (raced.failure) throw StartupError(raced.failure->failure.message);
       for (ShapeMeasurement& shape : raced.shapes) {
@@ -153,6 +157,7 @@ int main(int argc, char** argv) try {
   app.add_option("--pairs", options.pairs);
   app.add_option("--set-ups", options.set_ups);
   app.add_option("--confidence", options.confidence);
+  app.add_flag("--confirm", options.confirm);
   app.add_option("--workload", options.workload);
   CLI11_PARSE(app, argc, argv);
   evoke::Trials(options, EVOKE_RUNNER_PATH).run();

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -49,6 +50,14 @@ TEST(Evolve, FindsConfirmsRecordsAndReports) {
   ASSERT_EQ(exported.code, 0) << exported.output;
   EXPECT_EQ(read(desk.file("best.cpp")), best["text"].get<std::string>());
   EXPECT_EQ(read(desk.file("best.cpp")), read(run + "/best/kernel.cpp"));
+
+  const Ended whole =
+      desk.run({"export", "run", "--format", "json", "-o", "run.jsonl"});
+  ASSERT_EQ(whole.code, 0) << whole.output;
+  const std::string lines = read(desk.file("run.jsonl"));
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'),
+            1 + status["steps"].get<int64_t>());
+
   const Json verified =
       desk.json({"verify", "best.cpp", "--quick", "--workload", "tiny.toml"});
   EXPECT_TRUE(verified["right"].get<bool>());

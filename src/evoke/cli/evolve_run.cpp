@@ -283,6 +283,9 @@ void EvolveRun::replay() {
 }
 
 void EvolveRun::keep_best(const Step& step) {
+  panel_state_.best = step.outcome.fitness;
+  panel_state_.best_label =
+      fmt::format("#{} {}", step.candidate.id, step.candidate.summary);
   const auto& shapes = step.outcome.measurements->shapes;
   const auto written = store_->write_best(
       step,
@@ -295,7 +298,13 @@ void EvolveRun::keep_best(const Step& step) {
 
 // The best failed when it was judged again.
 void EvolveRun::restore_best() {
+  if (!context_.json) {
+    panel_.event(fmt::format("{:>7}  the best failed when it was judged again",
+                             format_duration(elapsed_s())));
+  }
   if (const auto best = store_->best()) return keep_best(*best);
+  panel_state_.best.reset();
+  panel_state_.best_label.clear();
   const auto cleared = store_->clear_best();
   if (!cleared) log_warn(cleared.error().message);
 }
@@ -307,9 +316,6 @@ void EvolveRun::progress(const Evolution& evolution, const Step* step) {
     ++panel_state_.counts[static_cast<std::size_t>(step->outcome.kind)];
     for (const Effect& effect : step->effects) {
       if (effect.kind != "best") continue;
-      panel_state_.best = step->outcome.fitness;
-      panel_state_.best_label =
-          fmt::format("#{} {}", step->candidate.id, step->candidate.summary);
       if (!context_.json && step->outcome.fitness) {
         const Fitness& best = *step->outcome.fitness;
         panel_.event(

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <string>
 
 #include "evoke/base/atomic_file.h"
@@ -13,6 +14,7 @@
 #include "evoke/core/kernel_source.h"
 #include "evoke/report/render.h"
 #include "evoke/report/tables.h"
+#include "evoke/store/run_export.h"
 
 namespace evoke::cli {
 namespace {
@@ -78,6 +80,12 @@ int status(const Context& context, const RunOptions& options) {
 
 int inspect(const Context& context, const RunOptions& options) {
   const auto store = open_run(options.run);
+  if (options.format == "json") {
+    std::ostringstream text;
+    value_or_throw(export_run(*store, text));
+    deliver(options.output, text.str());
+    return 0;
+  }
   CandidateId id = options.candidate;
   if (id == 0) id = value_or_throw(store->summary()).best;
   if (id == 0) throw StartupError("no best yet; name a candidate's number");
@@ -209,8 +217,9 @@ void add_export(CLI::App& app, Context&, Command& chosen) {
                       "Its number (default: the best)");
   command
       ->add_option("--format", options->format,
-                   "kernel, mlx-python, cuda or metal")
-      ->check(CLI::IsMember({"kernel", "mlx-python", "cuda", "metal"}));
+                   "kernel, json (the whole run, a step per line), "
+                   "mlx-python, cuda or metal")
+      ->check(CLI::IsMember({"kernel", "json", "mlx-python", "cuda", "metal"}));
   command->add_option("--output,-o", options->output,
                       "Where to write (default: standard output)");
   command->callback([&chosen, options] {

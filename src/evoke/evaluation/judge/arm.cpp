@@ -315,6 +315,11 @@ RunnerResult<void> Arm::stage(std::span<const int> slots) {
   for (const int slot : slots) {
     stage.calls.push_back(calls_[static_cast<std::size_t>(slot)]);
   }
+  // Inputs of the block before: none that this one, or the next, still needs
+  // cold.
+  if (baseline_ && !staged_.empty()) {
+    stage.wake.push_back(calls_[static_cast<std::size_t>(staged_.back())]);
+  }
   staged_.assign(slots.begin(), slots.end());
   auto staged = runner_->call(stage, kSetupTimeoutMs);
   if (!staged) return fault_of(staged);
