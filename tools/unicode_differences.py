@@ -3,8 +3,8 @@
 
     tools/unicode_differences.py
 
-Compares what the wheel `tokenizers` takes for letters, numbers, white space
-and combining characters with the oldest Unicode that PCRE2 and utf8proc may
+Compares what the wheel `tokenizers` takes for letters, numbers, white space,
+parts of words and combining characters with the oldest Unicode that PCRE2 and utf8proc may
 have (Python 3.11's own tables, 14.0) and with the newest (the wheel
 `unicodedata2`). A character that is not the same in all three gets into a
 table; so the tables hold for every version of the libraries in between.
@@ -13,7 +13,8 @@ table; so the tables hold for every version of the libraries in between.
 import unicodedata
 
 import unicodedata2
-from tokenizers import Regex, normalizers, pre_tokenizers
+from tokenizers import (AddedToken, Regex, Tokenizer, models, normalizers,
+                        pre_tokenizers)
 
 PLANES = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
 # PCRE2's \s takes U+180E, which Unicode has not called a space since 6.3.
@@ -62,6 +63,31 @@ def print_classes():
         print(f"    {{{first:#x}, {last:#x}, '{value}'}},")
 
 
+# Symbols that count as letters, and the joiners: see is_word_character().
+WORD_SYMBOLS = {0x200C, 0x200D, *range(0x24B6, 0x24EA),
+                *range(0x1F130, 0x1F14A), *range(0x1F150, 0x1F16A),
+                *range(0x1F170, 0x1F18A)}
+WORD_CATEGORIES = {"Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl",
+                   "Pc"}
+
+
+def print_words():
+    """What Rust's \\w takes, found through an added token: it is not one
+    where a word goes on."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.add_tokens([AddedToken("=", single_word=True, normalized=False)])
+    items = []
+    for c in PLANES:
+        here = not tokenizer.encode("=" + chr(c)).ids
+        known = {tables.category(chr(c)) in WORD_CATEGORIES
+                 for tables in (unicodedata, unicodedata2)}
+        if c not in WORD_SYMBOLS and known != {here}:
+            items.append((c, "w" if here else "-"))
+    print("// words: w a part of them, - not")
+    for first, last, value in ranges(items):
+        print(f"    {{{first:#x}, {last:#x}, '{value}'}},")
+
+
 def is_special(c):
     return (unicodedata2.combining(c) != 0 or
             unicodedata2.decomposition(c)[:1] not in ("", "<"))
@@ -101,4 +127,5 @@ if __name__ == "__main__":
     print(f"// Unicode {unicodedata.unidata_version} to "
           f"{unicodedata2.unidata_version}")
     print_classes()
+    print_words()
     print_unknown()

@@ -83,7 +83,7 @@ std::string check_encoding(const model::Tokenizer& tokenizer,
                            std::string_view text, bool text_comes_back) {
   const auto ids = tokenizer.encode(text);
   if (!ids) return check_message(ids.error(), "the ");
-  if (tokenizer.encode(text) != ids) return "encoding twice differs";
+  if (*tokenizer.encode(text) != *ids) return "encoding twice differs";
   for (const int32_t id : *ids) {
     if (id < 0 || id >= tokenizer.vocabulary_size()) return "no such token";
     if (tokenizer.id_of(tokenizer.token(id)) != id)

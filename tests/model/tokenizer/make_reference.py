@@ -8,6 +8,7 @@ Trains a small byte-level BPE with Qwen's pattern and writes, below FOLDER:
   plain.json, ...     [{"text", "ids", "decoded", "decoded_skip"}]
   chat.json           [{"messages", options, "text"}]
   letters, numbers, spaces    a byte per code point: does \\p{L} ... match it?
+  words               likewise: does a word go on there?
   nfc.json            {text: its normal form}, where they differ
   versions            what made it, or "unavailable: " and why
 Nothing happens when `versions` says that all of it is there already.
@@ -205,6 +206,15 @@ def write_classes(folder):
         (folder / name).write_bytes(matched)
 
 
+def write_words(folder):
+    from tokenizers import AddedToken, Tokenizer, models
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.add_tokens([AddedToken("=", single_word=True, normalized=False)])
+    (folder / "words").write_bytes(bytes(
+        0 if 0xD800 <= c < 0xE000 else not tokenizer.encode("=" + chr(c)).ids
+        for c in range(0x110000)))
+
+
 # c alone, before and behind marks of high and low combining classes, and
 # behind letters that join with much.
 def nfc_contexts(c):
@@ -260,6 +270,7 @@ def main():
 
     write_chats(folder / "chat.json", folder / "plain")
     write_classes(folder)
+    write_words(folder)
     write_nfc(folder)
     stamp.write_text(wanted)
 

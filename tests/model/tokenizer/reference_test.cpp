@@ -8,6 +8,7 @@
 #include "evoke/base/fd.h"
 #include "evoke/base/json.h"
 #include "evoke/base/utf8.h"
+#include "evoke/model/tokenizer/added_tokens.h"
 #include "evoke/model/tokenizer/chat_template.h"
 #include "evoke/model/tokenizer/code_points.h"
 #include "evoke/model/tokenizer/nfc.h"
@@ -134,6 +135,15 @@ TEST_F(TokenizerReference, ClassesOfCharactersAreTheSame) {
           << name << " U+" << std::hex << static_cast<uint32_t>(c);
     });
   }
+}
+
+TEST_F(TokenizerReference, WordsGoOnWithTheSameCharacters) {
+  const std::string expected = text_of("words");
+  ASSERT_EQ(expected.size(), 0x110000U);
+  for_each_code_point(0x110000, [&](char32_t c) {
+    ASSERT_EQ(is_word_character(c), expected[c] == 1)
+        << "U+" << std::hex << static_cast<uint32_t>(c);
+  });
 }
 
 TEST_F(TokenizerReference, NormalizesLikeTokenizers) {

@@ -143,8 +143,8 @@ TEST(TokenizerFile, RefusesDamagedAddedTokens) {
               }),
               HasSubstr("'<x>' is there twice"));
   EXPECT_THAT(error_after([](Json& json) {
-                json["added_tokens"] = {test::added_token(258, "\u212b", true),
-                                        test::added_token(259, "\u00c5", true)};
+                json["added_tokens"] = {test::added_token(258, "\u2126", true),
+                                        test::added_token(259, "\u03a9", true)};
                 json["added_tokens"][0]["normalized"] = true;
                 json["added_tokens"][1]["normalized"] = true;
               }),

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "evoke/model/tokenizer/code_points.h"
+#include "evoke/model/tokenizer/unicode_differences.h"
 
 namespace evoke::model {
 namespace {
@@ -36,6 +37,32 @@ std::size_t space_behind(std::string_view text, std::size_t begin) {
     begin += c.bytes;
   }
   return begin;
+}
+
+bool is_word_here(char32_t c) {
+  // Circled and squared letters are symbols that count as alphabetic; the
+  // zero-width joiners join.
+  if ((c >= 0x24b6 && c <= 0x24e9) || (c >= 0x1f130 && c <= 0x1f149) ||
+      (c >= 0x1f150 && c <= 0x1f169) || (c >= 0x1f170 && c <= 0x1f189) ||
+      c == 0x200c || c == 0x200d) {
+    return true;
+  }
+  switch (utf8proc_category(static_cast<utf8proc_int32_t>(c))) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME:
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_PC:
+      return true;
+    default:
+      return false;
+  }
 }
 
 }  // namespace
@@ -108,29 +135,7 @@ bool is_white_space(char32_t c) {
 }
 
 bool is_word_character(char32_t c) {
-  // Circled and squared letters are symbols that count as alphabetic; the
-  // zero-width joiners join.
-  if ((c >= 0x24b6 && c <= 0x24e9) || (c >= 0x1f130 && c <= 0x1f149) ||
-      (c >= 0x1f150 && c <= 0x1f169) || (c >= 0x1f170 && c <= 0x1f189) ||
-      c == 0x200c || c == 0x200d) {
-    return true;
-  }
-  switch (utf8proc_category(static_cast<utf8proc_int32_t>(c))) {
-    case UTF8PROC_CATEGORY_LU:
-    case UTF8PROC_CATEGORY_LL:
-    case UTF8PROC_CATEGORY_LT:
-    case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_LO:
-    case UTF8PROC_CATEGORY_MN:
-    case UTF8PROC_CATEGORY_MC:
-    case UTF8PROC_CATEGORY_ME:
-    case UTF8PROC_CATEGORY_ND:
-    case UTF8PROC_CATEGORY_NL:
-    case UTF8PROC_CATEGORY_PC:
-      return true;
-    default:
-      return false;
-  }
+  return is_word_in_rust(c, is_word_here(c));
 }
 
 }  // namespace evoke::model

@@ -91,10 +91,9 @@ struct Tokenizer::Parts {
     special.resize(file.tokens.size());
     for (const AddedToken& token : file.added) describe_added(token);
     if (!file.ignore_merges) return;
-    for (std::size_t i = 0; i < file.tokens.size(); ++i) {
-      if (!bytes_of_symbols(file.tokens[i])) continue;
-      whole_words.emplace(*bytes_of_symbols(file.tokens[i]),
-                          static_cast<int32_t>(i));
+    for (std::size_t i = 0; i < file.model_tokens; ++i) {
+      const auto word = bytes_of_symbols(file.tokens[i]);
+      if (word) whole_words.emplace(*word, static_cast<int32_t>(i));
     }
   }
 

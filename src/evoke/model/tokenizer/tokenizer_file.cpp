@@ -22,7 +22,7 @@ struct FileError {
 
 [[noreturn]] void refuse(std::string what) { throw FileError{std::move(what)}; }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   return "'" + one_line(text, 60) + "'";
 }
 
@@ -74,7 +74,7 @@ class Reader {
     const Json* part = find(root_, "normalizer");
     if (part == nullptr) return;
     if (type_of(part) != "NFC") {
-      refuse("the normalizer is " + quoted(type_of(part)) +
+      refuse("the normalizer is " + in_quotes(type_of(part)) +
              "; supported are NFC and none");
     }
     file_.nfc = true;
@@ -86,7 +86,7 @@ class Reader {
              std::string(kSupportedPreTokenizer));
     };
     const Json* part = find(root_, "pre_tokenizer");
-    if (type_of(part) != "Sequence") wrong("is " + quoted(type_of(part)));
+    if (type_of(part) != "Sequence") wrong("is " + in_quotes(type_of(part)));
     const Json* steps = find(*part, "pretokenizers");
     if (steps == nullptr || !steps->is_array() || steps->size() != 2 ||
         type_of(&(*steps)[0]) != "Split" ||
@@ -118,12 +118,12 @@ class Reader {
   void decoder() {
     const Json* decoder = find(root_, "decoder");
     if (type_of(decoder) != "ByteLevel") {
-      refuse("the decoder is " + quoted(type_of(decoder)) +
+      refuse("the decoder is " + in_quotes(type_of(decoder)) +
              "; supported is ByteLevel");
     }
     const Json* post = find(root_, "post_processor");
     if (post != nullptr && type_of(post) != "ByteLevel") {
-      refuse("the post_processor is " + quoted(type_of(post)) +
+      refuse("the post_processor is " + in_quotes(type_of(post)) +
              "; supported are ByteLevel and none");
     }
   }
@@ -134,7 +134,8 @@ class Reader {
     // Files of before 2020 leave the type out.
     const Json* type = find(*model, "type");
     if (type != nullptr && *type != "BPE") {
-      refuse("the model is " + quoted(type_of(model)) + "; supported is BPE");
+      refuse("the model is " + in_quotes(type_of(model)) +
+             "; supported is BPE");
     }
     const Json* dropout = find(*model, "dropout");
     if (dropout != nullptr && *dropout != 0.0) {
@@ -162,10 +163,11 @@ class Reader {
       refuse("the model has no vocab");
     }
     file_.tokens.resize(vocab->size());
+    file_.model_tokens = vocab->size();
     std::vector<bool> taken(vocab->size());
     for (const auto& [token, id] : vocab->items()) {
       if (!id.is_number_integer() || id < 0 || id >= vocab->size()) {
-        refuse("token " + quoted(token) + " has id " + brief(id) + "; the " +
+        refuse("token " + in_quotes(token) + " has id " + brief(id) + "; the " +
                std::to_string(vocab->size()) +
                " tokens of vocab must be numbered from 0 without holes");
       }
@@ -193,7 +195,7 @@ class Reader {
         const auto entry = ids_.find(token);
         if (entry == ids_.end()) {
           refuse("merge " + std::to_string(file_.merges.size()) +
-                 " needs the token " + quoted(token) +
+                 " needs the token " + in_quotes(token) +
                  ", which vocab does not have");
         }
         return entry->second;
@@ -227,7 +229,7 @@ class Reader {
       AddedToken token = added_token(entry);
       const auto at = static_cast<std::size_t>(token.id);
       if (at < named.size() && named[at]) {
-        refuse("added token " + quoted(token.content) + " is there twice");
+        refuse("added token " + in_quotes(token.content) + " is there twice");
       }
       named[at] = true;
       file_.added.push_back(std::move(token));
@@ -254,8 +256,9 @@ class Reader {
         token.content, static_cast<int32_t>(file_.tokens.size()));
     token.id = known->second;
     if (*id != token.id) {
-      refuse("added token " + quoted(token.content) + " has id " + brief(*id) +
-             " where " + std::to_string(token.id) + " is expected");
+      refuse("added token " + in_quotes(token.content) + " has id " +
+             brief(*id) + " where " + std::to_string(token.id) +
+             " is expected");
     }
     if (fresh) file_.tokens.push_back(token.content);
     return token;

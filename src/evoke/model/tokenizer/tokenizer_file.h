@@ -3,6 +3,7 @@
 // would make other tokens and is not understood is an error.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@ namespace evoke::model {
 struct TokenizerFile {
   // By id, as written: in the byte alphabet, or an added token's own text.
   std::vector<std::string> tokens;
+  std::size_t model_tokens = 0;  // those of vocab; added ones follow
   std::vector<AddedToken> added;
   std::vector<Merge> merges;  // by rank
   // By byte; -1 for some of the 13 bytes that no UTF-8 text contains.
