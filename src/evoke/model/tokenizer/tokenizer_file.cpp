@@ -164,6 +164,7 @@ class Reader {
     }
     file_.tokens.resize(vocab->size());
     file_.model_tokens = vocab->size();
+    ids_.reserve(vocab->size());
     std::vector<bool> taken(vocab->size());
     for (const auto& [token, id] : vocab->items()) {
       if (!id.is_number_integer() || id < 0 || id >= vocab->size()) {
@@ -175,10 +176,7 @@ class Reader {
       if (taken[at]) refuse("two tokens have id " + std::to_string(at));
       taken[at] = true;
       file_.tokens[at] = token;
-    }
-    ids_.reserve(file_.tokens.size());
-    for (std::size_t id = 0; id < file_.tokens.size(); ++id) {
-      ids_.emplace(file_.tokens[id], static_cast<int32_t>(id));
+      ids_.emplace(token, static_cast<int32_t>(at));
     }
   }
 
@@ -191,7 +189,7 @@ class Reader {
     for (const Json& merge : *merges) {
       const auto [left, right] = two_sides(merge);
       both.assign(left).append(right);
-      const auto id = [&](const std::string& token) {
+      const auto id = [&](std::string_view token) {
         const auto entry = ids_.find(token);
         if (entry == ids_.end()) {
           refuse("merge " + std::to_string(file_.merges.size()) +
@@ -204,13 +202,15 @@ class Reader {
     }
   }
 
-  std::pair<std::string, std::string> two_sides(const Json& merge) const {
+  std::pair<std::string_view, std::string_view> two_sides(
+      const Json& merge) const {
     if (merge.is_array() && merge.size() == 2 && merge[0].is_string() &&
         merge[1].is_string()) {
-      return {merge[0].get<std::string>(), merge[1].get<std::string>()};
+      return {merge[0].get_ref<const std::string&>(),
+              merge[1].get_ref<const std::string&>()};
     }
     if (merge.is_string()) {
-      const auto& text = merge.get_ref<const std::string&>();
+      const std::string_view text = merge.get_ref<const std::string&>();
       const std::size_t space = text.find(' ');
       if (space != text.npos && text.find(' ', space + 1) == text.npos) {
         return {text.substr(0, space), text.substr(space + 1)};
@@ -252,8 +252,9 @@ class Reader {
     token.lstrip = flag(entry, "lstrip", false);
     token.rstrip = flag(entry, "rstrip", false);
     token.normalized = flag(entry, "normalized", !token.special);
-    const auto [known, fresh] = ids_.try_emplace(
-        token.content, static_cast<int32_t>(file_.tokens.size()));
+    const auto [known, fresh] =
+        ids_.try_emplace(content->get_ref<const std::string&>(),
+                         static_cast<int32_t>(file_.tokens.size()));
     token.id = known->second;
     if (*id != token.id) {
       refuse("added token " + in_quotes(token.content) + " has id " +
@@ -278,7 +279,7 @@ class Reader {
 
   const Json& root_;
   TokenizerFile file_;
-  std::unordered_map<std::string, int32_t> ids_;
+  std::unordered_map<std::string_view, int32_t> ids_;  // views of root_
 };
 
 }  // namespace
