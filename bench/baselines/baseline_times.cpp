@@ -97,7 +97,7 @@ double worst_row_error(const AttentionShape& s, Memory& memory) {
   };
   double worst = 0;
   for (int64_t h = 0; h < s.Hq; ++h) {
-    for (int64_t i = 0; i<s.Lq; i += s.Lq> 64 ? 37 : 1) {
+    for (int64_t i = 0; i < s.Lq; i += s.Lq > 64 ? 37 : 1) {
       const int64_t seen = s.visible_keys(i);
       std::vector<double> weight(static_cast<std::size_t>(seen));
       std::vector<double> truth(static_cast<std::size_t>(s.D));

@@ -68,13 +68,12 @@ KERNEL(attend) {
   float* const scores = reinterpret_cast<float*>(threadgroup_memory);
   float out[D] = {};
   float sum = 0;
-  for (const int worked : {4 * visible * extra / 100, visible, visible,
-                          visible, visible}) {
-    sum = attend_once(q, key + b * key_strides[0] + group * key_strides[1],
-                      key_strides[2],
-                      value + b * value_strides[0] + group * value_strides[1],
-                      value_strides[2], worked, scale * kLog2E, 0.0f * sum,
-                      scores, out);
+  for (const int worked :
+       {4 * visible * extra / 100, visible, visible, visible, visible}) {
+    sum = attend_once(
+        q, key + b * key_strides[0] + group * key_strides[1], key_strides[2],
+        value + b * value_strides[0] + group * value_strides[1],
+        value_strides[2], worked, scale * kLog2E, 0.0f * sum, scores, out);
   }
 
   const float inverse = visible > 0 ? 1.0f / sum : 0.0f;
