@@ -50,6 +50,8 @@ TEST(TokenizerFile, RefusesOtherParts) {
   EXPECT_THAT(refused("model", nullptr), HasSubstr("it has no model"));
   EXPECT_THAT(refused("model", 7), HasSubstr("no vocab"));
   EXPECT_EQ(refused("post_processor", {{"type", "ByteLevel"}}), "");
+  EXPECT_THAT(refused("normalizer", Json::object()),
+              HasSubstr("the normalizer is 'an object without type'"));
 }
 
 TEST(TokenizerFile, RefusesOtherModels) {
@@ -59,6 +61,7 @@ TEST(TokenizerFile, RefusesOtherModels) {
   EXPECT_THAT(refused("type", "WordPiece"),
               HasSubstr("the model is 'WordPiece'; supported is BPE"));
   EXPECT_THAT(refused("type", "Unigram"), HasSubstr("'Unigram'"));
+  EXPECT_THAT(refused("type", 5), HasSubstr("the model is '5'"));
   EXPECT_THAT(refused("dropout", 0.1), HasSubstr("dropout 0.1"));
   EXPECT_EQ(refused("dropout", 0.0), "");
   EXPECT_THAT(refused("continuing_subword_prefix", "##"), HasSubstr("\"##\""));
@@ -102,7 +105,7 @@ TEST(TokenizerFile, RefusesDamagedVocabularies) {
   EXPECT_THAT(refused([](Json& m) { m["vocab"]["ab"] = 255; }),
               HasSubstr("two tokens have id 255"));
   EXPECT_THAT(refused([](Json& m) { m["vocab"]["ab"] = 258; }),
-              HasSubstr("token 'ab' has id 258; the 258 tokens"));
+              HasSubstr("token 'ab' has id 258; the 258 different tokens"));
   EXPECT_THAT(refused([](Json& m) { m["vocab"]["ab"] = -1; }),
               HasSubstr("has id -1"));
   EXPECT_THAT(refused([](Json& m) { m["vocab"]["ab"] = 1e300; }),
@@ -133,7 +136,8 @@ TEST(TokenizerFile, RefusesDamagedAddedTokens) {
   EXPECT_THAT(refused("id", 300),
               HasSubstr("'<x>' has id 300 where 258 is expected"));
   EXPECT_THAT(refused("id", 1), HasSubstr("has id 1 where 258 is expected"));
-  EXPECT_THAT(refused("id", nullptr), HasSubstr("no content or no id"));
+  EXPECT_THAT(refused("id", nullptr),
+              HasSubstr("added_tokens[0] has no content or no id"));
   EXPECT_THAT(refused("content", ""), HasSubstr("no content or no id"));
   EXPECT_THAT(refused("content", "ab"),
               HasSubstr("'ab' has id 258 where 256 is expected"));
@@ -162,6 +166,17 @@ TEST(TokenizerFile, EveryBeginningOfAFileIsAnError) {
   }
   EXPECT_THAT(read_tokenizer_file("{\"a\xff\": 1}", "x").error().message,
               HasSubstr("x: damaged or cut short"));
+  const std::string deep(1'000'000, '[');
+  const std::string closed = deep + std::string(deep.size(), ']');
+  for (const char* key :
+       {"normalizer", "pre_tokenizer", "decoder", "model", "added_tokens"}) {
+    std::string text = test::tiny_tokenizer().dump();
+    const std::string name = "\"" + std::string(key) + "\":";
+    text.insert(text.find(name) + name.size(), closed + ",\"unread\":");
+    const auto file = read_tokenizer_file(text, "x");
+    ASSERT_FALSE(file) << key;
+    EXPECT_THAT(file.error().message, HasSubstr(key));
+  }
   EXPECT_FALSE(read_tokenizer_file("[]", "x"));
   EXPECT_FALSE(read_tokenizer_file("null", "x"));
 }

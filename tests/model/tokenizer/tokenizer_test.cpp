@@ -229,6 +229,10 @@ TEST_F(ModelFolder, ReadsTheConfigWhereItIsThere) {
     EXPECT_THAT(load().error().message,
                 testing::HasSubstr("tokenizer_config.json: damaged"));
   }
+  write("tokenizer_config.json", R"({"eos_token": 256})");
+  EXPECT_THAT(
+      load().error().message,
+      testing::HasSubstr("tokenizer_config.json: eos_token is not a text"));
 }
 
 }  // namespace

@@ -7,8 +7,9 @@
 namespace evoke::model {
 
 // "" when `pattern` is made only of literals, \r \n \t \s \S \p{L} \p{N},
-// classes of these, alternatives, groups (?: (?i: (?= (?! and single
-// quantifiers on anything but a group. Otherwise the first part that is not.
+// classes of these, alternatives, groups (?: (?= (?!, (?i: of ASCII
+// letters and apostrophes, and single quantifiers on anything but a group.
+// Otherwise the first part that is not.
 std::string find_unsupported_syntax(std::string_view pattern);
 
 }  // namespace evoke::model

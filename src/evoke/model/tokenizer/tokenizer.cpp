@@ -51,6 +51,13 @@ class Workspaces {
   std::vector<std::unique_ptr<Workspace>> free_;
 };
 
+// What a token is found by: in a normalized text, its own normal form.
+std::string text_to_find(const TokenizerFile& file, const AddedToken& token) {
+  if (!token.normalized || !file.nfc) return token.content;
+  std::string storage;
+  return std::string(to_nfc(token.content, storage));
+}
+
 // The texts to look for, before (`normalized` false) and after normalization.
 Result<AddedTokens> find_added(const TokenizerFile& file, bool normalized,
                                std::string_view name) {
@@ -58,10 +65,7 @@ Result<AddedTokens> find_added(const TokenizerFile& file, bool normalized,
   std::unordered_map<std::string, int32_t> seen;
   for (const AddedToken& token : file.added) {
     if (token.normalized != normalized) continue;
-    std::string storage;
-    const std::string text(normalized && file.nfc
-                               ? to_nfc(token.content, storage)
-                               : std::string_view(token.content));
+    const std::string text = text_to_find(file, token);
     if (!seen.emplace(text, token.id).second) {
       return failed(one_line(name, 500) + ": added token '" +
                     one_line(token.content, 60) +
@@ -101,10 +105,7 @@ struct Tokenizer::Parts {
   // for special only if that is the text it was added with.
   void describe_added(const AddedToken& token) {
     const auto at = static_cast<std::size_t>(token.id);
-    std::string storage;
-    const std::string text(token.normalized && file.nfc
-                               ? to_nfc(token.content, storage)
-                               : std::string_view(token.content));
+    const std::string text = text_to_find(file, token);
     special[at] = token.special && text == token.content;
     bytes[at] = bytes_of_symbols(text).value_or(text);
   }

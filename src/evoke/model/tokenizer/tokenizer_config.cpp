@@ -10,11 +10,23 @@
 namespace evoke::model {
 namespace {
 
-// The file's text; "" when there is no such file.
-Result<std::string> read_if_there(const std::filesystem::path& path) {
-  auto text = read_file(path.string());
-  if (!text && text.error().kind == ErrorKind::absent) return std::string();
-  return text;
+bool is_absent(const Result<std::string>& text) {
+  return !text && text.error().kind == ErrorKind::absent;
+}
+
+// The first key that is there with a type that transformers never writes; ""
+// if there is none.
+std::string find_wrong_type(const Json& config) {
+  for (const auto& [key, other_type] :
+       {std::pair("eos_token", Json::value_t::object),
+        std::pair("chat_template", Json::value_t::array)}) {
+    const auto entry = config.find(key);
+    if (entry != config.end() && !entry->is_null() && !entry->is_string() &&
+        entry->type() != other_type) {
+      return key;
+    }
+  }
+  return "";
 }
 
 std::string text_of(const Json& object, const char* key) {
@@ -49,21 +61,28 @@ std::string template_of(const Json& config) {
 Result<TokenizerConfig> read_tokenizer_config(
     const std::filesystem::path& model_folder) {
   const auto path = model_folder / "tokenizer_config.json";
-  const auto text = read_if_there(path);
-  if (!text) return error_of(text);
+  const auto text = read_file(path.string());
+  if (!text && !is_absent(text)) return error_of(text);
   TokenizerConfig result;
-  if (!text->empty() || std::filesystem::exists(path)) {
+  if (text) {
     const Json config = Json::parse(*text, nullptr, false);
     if (!config.is_object()) {
       return failed(one_line(path.string(), 500) +
                     ": damaged or cut short: not a JSON object");
     }
+    const std::string wrong = find_wrong_type(config);
+    if (!wrong.empty()) {
+      return failed(one_line(path.string(), 500) + ": " + wrong +
+                    " is not a text");
+    }
     result.eos_token = token_of(config, "eos_token");
     result.chat_template = template_of(config);
   }
-  auto own_file = read_if_there(model_folder / "chat_template.jinja");
-  if (!own_file) return error_of(own_file);
-  if (!own_file->empty()) result.chat_template = *std::move(own_file);
+  auto own_file = read_file((model_folder / "chat_template.jinja").string());
+  if (!own_file && !is_absent(own_file)) return error_of(own_file);
+  if (own_file && !own_file->empty()) {
+    result.chat_template = *std::move(own_file);
+  }
   return result;
 }
 

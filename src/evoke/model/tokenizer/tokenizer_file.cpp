@@ -26,7 +26,10 @@ std::string in_quotes(std::string_view text) {
   return "'" + one_line(text, 60) + "'";
 }
 
+// Lists and objects by their kind alone: they may be nested deeper than dump()
+// can follow.
 std::string brief(const Json& value) {
+  if (value.is_structured()) return value.is_array() ? "a list" : "an object";
   return one_line(value.dump(-1, ' ', false, Json::error_handler_t::replace),
                   60);
 }
@@ -41,8 +44,8 @@ const Json* find(const Json& object, const char* key) {
 std::string type_of(const Json* part) {
   if (part == nullptr) return "null";
   const Json* type = find(*part, "type");
-  return type != nullptr && type->is_string() ? type->get<std::string>()
-                                              : brief(*part);
+  if (type == nullptr) return brief(*part) + " without type";
+  return type->is_string() ? type->get<std::string>() : brief(*type);
 }
 
 bool flag(const Json& object, const char* key, bool otherwise) {
@@ -170,7 +173,8 @@ class Reader {
       if (!id.is_number_integer() || id < 0 || id >= vocab->size()) {
         refuse("token " + in_quotes(token) + " has id " + brief(id) + "; the " +
                std::to_string(vocab->size()) +
-               " tokens of vocab must be numbered from 0 without holes");
+               " different tokens of vocab must be numbered from 0 without "
+               "holes");
       }
       const auto at = id.get<std::size_t>();
       if (taken[at]) refuse("two tokens have id " + std::to_string(at));
@@ -243,7 +247,8 @@ class Reader {
     const Json* id = find(entry, "id");
     if (content == nullptr || !content->is_string() || *content == "" ||
         id == nullptr || !id->is_number_integer()) {
-      refuse("added token " + brief(entry) + " has no content or no id");
+      refuse("added_tokens[" + std::to_string(file_.added.size()) +
+             "] has no content or no id");
     }
     AddedToken token;
     token.content = content->get<std::string>();
