@@ -4,10 +4,10 @@
     tools/unicode_differences.py
 
 Compares what the wheel `tokenizers` takes for letters, numbers, white space,
-parts of words and combining characters with the oldest Unicode that PCRE2 and utf8proc may
-have (Python 3.11's own tables, 14.0) and with the newest (the wheel
-`unicodedata2`). A character that is not the same in all three gets into a
-table; so the tables hold for every version of the libraries in between.
+parts of words and combining characters with the oldest Unicode that PCRE2 and
+utf8proc may have (Python 3.11's own tables, 14.0) and with the newest (the
+wheel `unicodedata2`). A character that is not the same in all three gets into
+a table; so the tables hold for every version of the libraries in between.
 """
 
 import unicodedata

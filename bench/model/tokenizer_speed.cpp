@@ -2,9 +2,11 @@
 //
 //   tokenizer_speed MODEL_FOLDER INPUTS.json
 //
-// INPUTS.json is {"name": ["text", ...]}. Says how long loading took; then,
-// for each name that comes in on a line, encodes all of its texts and answers
-// with nanoseconds, the number of tokens, and a hash of them.
+// INPUTS.json is {"name": ["text", ...]}. Says how long loading took, in
+// nanoseconds; then answers lines:
+//   encode NAME    encodes all texts of that name: nanoseconds, tokens
+//   decode NAME    decodes what was encoded last: nanoseconds, bytes
+//   stream NAME    likewise, token by token
 #include <fmt/format.h>
 
 #include <cstdint>
@@ -17,18 +19,45 @@
 
 #include "evoke/base/clock.h"
 #include "evoke/base/fd.h"
-#include "evoke/base/hash.h"
 #include "evoke/base/json.h"
+#include "evoke/model/tokenizer/streaming_decoder.h"
 #include "evoke/model/tokenizer/tokenizer.h"
 
 namespace evoke {
 namespace {
 
 using Inputs = std::map<std::string, std::vector<std::string>>;
+using Ids = std::vector<int32_t>;
 
-std::string hash_of(const std::vector<int32_t>& ids) {
-  return hash_hex(std::string_view(reinterpret_cast<const char*>(ids.data()),
-                                   ids.size() * sizeof(int32_t)));
+// What a command made of all texts: tokens when encoding, bytes otherwise.
+std::size_t encode(const model::Tokenizer& tokenizer,
+                   const std::vector<std::string>& texts,
+                   std::vector<Ids>& encoded) {
+  encoded.clear();
+  std::size_t tokens = 0;
+  for (const std::string& text : texts) {
+    encoded.push_back(*tokenizer.encode(text));
+    tokens += encoded.back().size();
+  }
+  return tokens;
+}
+
+std::size_t decode(const model::Tokenizer& tokenizer,
+                   const std::vector<Ids>& encoded) {
+  std::size_t bytes = 0;
+  for (const Ids& ids : encoded) bytes += tokenizer.decode(ids, false).size();
+  return bytes;
+}
+
+std::size_t stream(const model::Tokenizer& tokenizer,
+                   const std::vector<Ids>& encoded) {
+  std::size_t bytes = 0;
+  for (const Ids& ids : encoded) {
+    model::StreamingDecoder decoder(tokenizer, false);
+    for (const int32_t id : ids) bytes += decoder.add(id).size();
+    bytes += decoder.finish().size();
+  }
+  return bytes;
 }
 
 int run(const std::string& folder, const std::string& inputs_path) {
@@ -45,20 +74,17 @@ int run(const std::string& folder, const std::string& inputs_path) {
   fmt::print("{}\n", load_ns);
   std::fflush(stdout);
 
+  std::vector<Ids> encoded;
+  std::string command;
   std::string name;
-  while (std::getline(std::cin, name)) {
+  while (std::cin >> command && std::getline(std::cin >> std::ws, name)) {
     const std::vector<std::string>& texts = inputs.at(name);
-    std::vector<std::vector<int32_t>> encoded;
-    encoded.reserve(texts.size());
     const int64_t start = monotonic_ns();
-    for (const std::string& each : texts) {
-      encoded.push_back(*tokenizer->encode(each));
-    }
-    const int64_t elapsed_ns = monotonic_ns() - start;
-    std::vector<int32_t> all;
-    for (const auto& ids : encoded)
-      all.insert(all.end(), ids.begin(), ids.end());
-    fmt::print("{} {} {}\n", elapsed_ns, all.size(), hash_of(all));
+    const std::size_t size =
+        command == "encode"   ? encode(*tokenizer, texts, encoded)
+        : command == "decode" ? decode(*tokenizer, encoded)
+                              : stream(*tokenizer, encoded);
+    fmt::print("{} {}\n", monotonic_ns() - start, size);
     std::fflush(stdout);
   }
   return 0;

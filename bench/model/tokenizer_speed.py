@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Encoding speed of evoke and of the wheel `tokenizers`, one thread each.
+"""Speed of evoke and of the wheel `tokenizers`, one thread each.
 
     tokenizer_speed.py TOKENIZER_SPEED [--folder FOLDER] [--pairs N]
 
@@ -7,10 +7,11 @@ TOKENIZER_SPEED is the binary of that name. The vocabulary is trained here: as
 many merges as real ones have per kind of text, on code (Python's own
 library), on the licences of the system, and on made-up prose in many scripts.
 The texts that are raced on are not the ones it was trained on. Both sides
-encode the same texts in turns, in random order; `tokenizers` by
-encode_batch_fast, its quickest way, whose answer is not even turned into a
-list. A ratio above 1 says that evoke is faster; its interval is a bootstrap
-over pairs.
+encode the same texts in turns, in random order, decode the tokens, and decode
+them one by one. `tokenizers` does so by its quickest ways: encode_batch_fast,
+whose answer is not even turned into a list; decode_batch; and DecodeStream,
+which pays for one call from Python per token. A ratio above 1 says that evoke
+is faster; its interval is a bootstrap over pairs.
 """
 
 import argparse
@@ -97,11 +98,11 @@ class Ours:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.load_s = int(self.process.stdout.readline()) / 1e9
 
-    def encode(self, name):
-        self.process.stdin.write(name + "\n")
+    def run(self, command, name):
+        self.process.stdin.write(f"{command} {name}\n")
         self.process.stdin.flush()
-        elapsed, count, _ = self.process.stdout.readline().split()
-        return int(elapsed) / 1e9, int(count)
+        elapsed, size = self.process.stdout.readline().split()
+        return int(elapsed) / 1e9, int(size)
 
 
 class Theirs:
@@ -118,7 +119,27 @@ class Theirs:
         encoded = self.tokenizer.encode_batch_fast(
             texts, add_special_tokens=False)
         elapsed = time.perf_counter() - begin
-        return elapsed, sum(len(each) for each in encoded)
+        self.ids = [each.ids for each in encoded]
+        return elapsed, sum(map(len, self.ids))
+
+    def decode(self, _):
+        begin = time.perf_counter()
+        texts = self.tokenizer.decode_batch(self.ids, skip_special_tokens=False)
+        elapsed = time.perf_counter() - begin
+        return elapsed, sum(len(text.encode()) for text in texts)
+
+    def stream(self, _):
+        from tokenizers.decoders import DecodeStream
+        pieces = []
+        begin = time.perf_counter()
+        for ids in self.ids:
+            stream = DecodeStream(skip_special_tokens=False)
+            pieces += [stream.step(self.tokenizer, id_) for id_ in ids]
+        elapsed = time.perf_counter() - begin
+        return elapsed, sum(len(piece.encode()) for piece in pieces if piece)
+
+    def run(self, command, name):
+        return getattr(self, command)(name)
 
 
 def interval(logs, random_):
@@ -127,6 +148,19 @@ def interval(logs, random_):
         statistics.median(random_.choices(logs, k=len(logs)))
         for _ in range(4000))
     return [math.exp(medians[int(share * 4000)]) for share in (0.025, 0.975)]
+
+
+def race(ours, theirs, command, name, pairs, random_):
+    """The times of both sides; the first turn is not counted."""
+    if ours.run(command, name)[1] != theirs.run(command, name)[1]:
+        sys.exit(f"{command} {name}: the two sides differ")
+    ours_s, theirs_s = [], []
+    for _ in range(pairs):
+        sides = [(ours, ours_s), (theirs, theirs_s)]
+        random_.shuffle(sides)
+        for side, times in sides:
+            times.append(side.run(command, name)[0])
+    return ours_s, theirs_s
 
 
 def main():
@@ -140,25 +174,21 @@ def main():
     ours, theirs = Ours(options.program, options.folder), Theirs(options.folder)
     print(f"loading: evoke {ours.load_s * 1e3:.0f} ms, "
           f"tokenizers {theirs.load_s * 1e3:.0f} ms")
-    print(f"{'input':28} {'MB':>5} {'evoke MB/s':>11} {'theirs MB/s':>12} "
-          f"{'ratio':>7}  95 %")
+    print(f"{'':6} {'input':28} {'MB':>5} {'evoke MB/s':>11} "
+          f"{'theirs MB/s':>12} {'ratio':>7}  95 %")
     random_ = random.Random(1)
     for name, texts in theirs.inputs.items():
         size = sum(len(text.encode()) for text in texts) / 1e6
-        if ours.encode(name)[1] != theirs.encode(name)[1]:  # and warm up
-            sys.exit(f"{name}: the two sides find other tokens")
-        ours_s, theirs_s, logs = [], [], []
-        for _ in range(options.pairs):
-            sides = [(ours, ours_s), (theirs, theirs_s)]
-            random_.shuffle(sides)
-            for side, times in sides:
-                times.append(side.encode(name)[0])
-            logs.append(math.log(theirs_s[-1] / ours_s[-1]))
-        low, high = interval(logs, random_)
-        print(f"{name:28} {size:5.1f} {size / statistics.median(ours_s):11.1f} "
-              f"{size / statistics.median(theirs_s):12.1f} "
-              f"{math.exp(statistics.median(logs)):7.2f}  "
-              f"[{low:.2f}, {high:.2f}]", flush=True)
+        for command in ("encode", "decode", "stream"):
+            ours_s, theirs_s = race(ours, theirs, command, name,
+                                    options.pairs, random_)
+            logs = [math.log(b / a) for a, b in zip(ours_s, theirs_s)]
+            low, high = interval(logs, random_)
+            print(f"{command} {name:28} {size:5.1f} "
+                  f"{size / statistics.median(ours_s):11.1f} "
+                  f"{size / statistics.median(theirs_s):12.1f} "
+                  f"{math.exp(statistics.median(logs)):7.2f}  "
+                  f"[{low:.2f}, {high:.2f}]", flush=True)
 
 
 if __name__ == "__main__":
