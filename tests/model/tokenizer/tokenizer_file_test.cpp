@@ -166,6 +166,11 @@ TEST(TokenizerFile, EveryBeginningOfAFileIsAnError) {
   }
   EXPECT_THAT(read_tokenizer_file("{\"a\xff\": 1}", "x").error().message,
               HasSubstr("x: damaged or cut short"));
+  EXPECT_FALSE(read_tokenizer_file("[]", "x"));
+  EXPECT_FALSE(read_tokenizer_file("null", "x"));
+}
+
+TEST(TokenizerFile, DeepNestingIsAnErrorLikeAnyOther) {
   const std::string deep(1'000'000, '[');
   const std::string closed = deep + std::string(deep.size(), ']');
   for (const char* key :
@@ -177,8 +182,6 @@ TEST(TokenizerFile, EveryBeginningOfAFileIsAnError) {
     ASSERT_FALSE(file) << key;
     EXPECT_THAT(file.error().message, HasSubstr(key));
   }
-  EXPECT_FALSE(read_tokenizer_file("[]", "x"));
-  EXPECT_FALSE(read_tokenizer_file("null", "x"));
 }
 
 }  // namespace
