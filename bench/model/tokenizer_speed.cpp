@@ -2,8 +2,8 @@
 //
 //   tokenizer_speed MODEL_FOLDER INPUTS.json
 //
-// INPUTS.json is {"name": ["text", ...]}. Says how long loading took, in
-// nanoseconds; then answers lines:
+// INPUTS.json is {"name": ["text", ...]}. Answers lines on standard input:
+//   load NAME      loads the folder once more: nanoseconds, tokens known
 //   encode NAME    encodes all texts of that name: nanoseconds, tokens
 //   decode NAME    decodes what was encoded last: nanoseconds, bytes
 //   stream NAME    likewise, token by token
@@ -29,7 +29,11 @@ namespace {
 using Inputs = std::map<std::string, std::vector<std::string>>;
 using Ids = std::vector<int32_t>;
 
-// What a command made of all texts: tokens when encoding, bytes otherwise.
+std::size_t load(const std::string& folder) {
+  return static_cast<std::size_t>(
+      model::Tokenizer::load(folder)->vocabulary_size());
+}
+
 std::size_t encode(const model::Tokenizer& tokenizer,
                    const std::vector<std::string>& texts,
                    std::vector<Ids>& encoded) {
@@ -61,9 +65,7 @@ std::size_t stream(const model::Tokenizer& tokenizer,
 }
 
 int run(const std::string& folder, const std::string& inputs_path) {
-  const int64_t begin = monotonic_ns();
   const auto tokenizer = model::Tokenizer::load(folder);
-  const int64_t load_ns = monotonic_ns() - begin;
   const auto text = read_file(inputs_path);
   if (!tokenizer || !text) {
     fmt::print(stderr, "{}\n",
@@ -71,9 +73,6 @@ int run(const std::string& folder, const std::string& inputs_path) {
     return 1;
   }
   const Inputs inputs = Json::parse(*text).get<Inputs>();
-  fmt::print("{}\n", load_ns);
-  std::fflush(stdout);
-
   std::vector<Ids> encoded;
   std::string command;
   std::string name;
@@ -81,7 +80,8 @@ int run(const std::string& folder, const std::string& inputs_path) {
     const std::vector<std::string>& texts = inputs.at(name);
     const int64_t start = monotonic_ns();
     const std::size_t size =
-        command == "encode"   ? encode(*tokenizer, texts, encoded)
+        command == "load"     ? load(folder)
+        : command == "encode" ? encode(*tokenizer, texts, encoded)
         : command == "decode" ? decode(*tokenizer, encoded)
                               : stream(*tokenizer, encoded);
     fmt::print("{} {}\n", monotonic_ns() - start, size);
