@@ -47,11 +47,12 @@ TEST(TokenizerFile, RefusesOtherParts) {
   EXPECT_THAT(refused("decoder", nullptr), HasSubstr("the decoder is 'null'"));
   EXPECT_THAT(refused("post_processor", {{"type", "TemplateProcessing"}}),
               HasSubstr("the post_processor is 'TemplateProcessing'"));
+  EXPECT_THAT(refused("version", "2.0"), HasSubstr("the version is \"2.0\""));
   EXPECT_THAT(refused("model", nullptr), HasSubstr("it has no model"));
   EXPECT_THAT(refused("model", 7), HasSubstr("no vocab"));
   EXPECT_EQ(refused("post_processor", {{"type", "ByteLevel"}}), "");
   EXPECT_THAT(refused("normalizer", Json::object()),
-              HasSubstr("the normalizer is 'an object without type'"));
+              HasSubstr("the normalizer is '{} without type'"));
 }
 
 TEST(TokenizerFile, RefusesOtherModels) {
@@ -68,7 +69,7 @@ TEST(TokenizerFile, RefusesOtherModels) {
   EXPECT_THAT(refused("end_of_word_suffix", "</w>"), HasSubstr("\"</w>\""));
   EXPECT_THAT(refused("byte_fallback", true), HasSubstr("byte_fallback"));
   EXPECT_THAT(refused("ignore_merges", "yes"),
-              HasSubstr("ignore_merges is \"yes\", not true or false"));
+              HasSubstr("has ignore_merges \"yes\", not true or false"));
 }
 
 TEST(TokenizerFile, RefusesOtherSplits) {
@@ -90,7 +91,7 @@ TEST(TokenizerFile, RefusesOtherSplits) {
               HasSubstr("may match nothing"));
   EXPECT_THAT(refused(1, "add_prefix_space", true), HasSubstr("prefix space"));
   EXPECT_THAT(refused(1, "add_prefix_space", nullptr),
-              HasSubstr("prefix space"));
+              HasSubstr("the pre_tokenizer does not say add_prefix_space"));
   EXPECT_THAT(refused(1, "use_regex", true), HasSubstr("in ByteLevel, too"));
 }
 
@@ -141,7 +142,10 @@ TEST(TokenizerFile, RefusesDamagedAddedTokens) {
   EXPECT_THAT(refused("content", ""), HasSubstr("no content or no id"));
   EXPECT_THAT(refused("content", "ab"),
               HasSubstr("'ab' has id 258 where 256 is expected"));
-  EXPECT_THAT(refused("lstrip", 1), HasSubstr("lstrip is 1"));
+  EXPECT_THAT(refused("lstrip", 1),
+              HasSubstr("added token '<x>' has lstrip 1, not"));
+  EXPECT_THAT(refused("special", nullptr),
+              HasSubstr("added token '<x>' does not say special"));
   EXPECT_THAT(error_after([](Json& json) {
                 json["added_tokens"].push_back(json["added_tokens"][0]);
               }),

@@ -119,7 +119,7 @@ class SyntaxCheck {
     for (const char c : inside) {
       const bool known = c == '\'' || c == '|' || (c >= 'a' && c <= 'z') ||
                          (c >= 'A' && c <= 'Z');
-      if (!known) return refuse("(?i: with other than letters, ' and |");
+      if (!known) return refuse("(?i: beyond ASCII letters");
     }
     for (std::size_t i = 0; i + 1 < inside.size(); ++i) {
       const char pair[] = {lower(inside[i]), lower(inside[i + 1])};

@@ -1,12 +1,12 @@
 #include "evoke/model/tokenizer/tokenizer_file.h"
 
-#include <optional>
 #include <unordered_map>
 #include <utility>
 
 #include "evoke/base/json.h"
 #include "evoke/base/utf8.h"
 #include "evoke/model/tokenizer/byte_alphabet.h"
+#include "evoke/model/tokenizer/json_part.h"
 
 namespace evoke::model {
 namespace {
@@ -15,54 +15,13 @@ constexpr std::string_view kSupportedPreTokenizer =
     "supported is a Sequence of Split (a Regex, Isolated) and ByteLevel "
     "(add_prefix_space and use_regex false), as Qwen2 and Qwen3 have it";
 
-// Wrong files end in one exception inside this file, caught at its end.
-struct FileError {
-  std::string what;
-};
-
-[[noreturn]] void refuse(std::string what) { throw FileError{std::move(what)}; }
-
-std::string in_quotes(std::string_view text) {
-  return "'" + one_line(text, 60) + "'";
-}
-
-// Lists and objects by their kind alone: they may be nested deeper than dump()
-// can follow.
-std::string brief(const Json& value) {
-  if (value.is_structured()) return value.is_array() ? "a list" : "an object";
-  return one_line(value.dump(-1, ' ', false, Json::error_handler_t::replace),
-                  60);
-}
-
-// Whether the key is there and not null.
-const Json* find(const Json& object, const char* key) {
-  if (!object.is_object()) return nullptr;
-  const auto entry = object.find(key);
-  return entry == object.end() || entry->is_null() ? nullptr : &*entry;
-}
-
-std::string type_of(const Json* part) {
-  if (part == nullptr) return "null";
-  const Json* type = find(*part, "type");
-  if (type == nullptr) return brief(*part) + " without type";
-  return type->is_string() ? type->get<std::string>() : brief(*type);
-}
-
-bool flag(const Json& object, const char* key, bool otherwise) {
-  const Json* value = find(object, key);
-  if (value == nullptr) return otherwise;
-  if (!value->is_boolean()) {
-    refuse(std::string(key) + " is " + brief(*value) + ", not true or false");
-  }
-  return value->get<bool>();
-}
-
 class Reader {
  public:
   explicit Reader(const Json& root) : root_(root) {}
 
   TokenizerFile read() {
     if (!root_.is_object()) refuse("not a JSON object");
+    version();
     normalizer();
     pre_tokenizer();
     decoder();
@@ -73,8 +32,15 @@ class Reader {
   }
 
  private:
+  void version() {
+    const Json* version = find_key(root_, "version");
+    if (version != nullptr && *version != "1.0") {
+      refuse("the version is " + brief(*version) + "; supported is \"1.0\"");
+    }
+  }
+
   void normalizer() {
-    const Json* part = find(root_, "normalizer");
+    const Json* part = find_key(root_, "normalizer");
     if (part == nullptr) return;
     if (type_of(part) != "NFC") {
       refuse("the normalizer is " + in_quotes(type_of(part)) +
@@ -88,9 +54,9 @@ class Reader {
       refuse("the pre_tokenizer " + found + "; " +
              std::string(kSupportedPreTokenizer));
     };
-    const Json* part = find(root_, "pre_tokenizer");
+    const Json* part = find_key(root_, "pre_tokenizer");
     if (type_of(part) != "Sequence") wrong("is " + in_quotes(type_of(part)));
-    const Json* steps = find(*part, "pretokenizers");
+    const Json* steps = find_key(*part, "pretokenizers");
     if (steps == nullptr || !steps->is_array() || steps->size() != 2 ||
         type_of(&(*steps)[0]) != "Split" ||
         type_of(&(*steps)[1]) != "ByteLevel") {
@@ -102,29 +68,32 @@ class Reader {
             one_line(names.empty() ? " nothing" : names, 200));
     }
     const Json& split = (*steps)[0];
-    const Json* pattern = find(split, "pattern");
-    const Json* regex = pattern == nullptr ? nullptr : find(*pattern, "Regex");
+    const Json* pattern = find_key(split, "pattern");
+    const Json* regex =
+        pattern == nullptr ? nullptr : find_key(*pattern, "Regex");
     if (regex == nullptr || !regex->is_string())
       wrong("splits without a Regex");
-    const Json* behavior = find(split, "behavior");
+    const Json* behavior = find_key(split, "behavior");
     if (behavior == nullptr || *behavior != "Isolated") {
       wrong("splits with behavior " +
             (behavior == nullptr ? "null" : brief(*behavior)));
     }
-    if (flag(split, "invert", false)) wrong("splits with invert");
+    if (flag(split, "invert", "the pre_tokenizer")) wrong("splits with invert");
     const Json& bytes = (*steps)[1];
-    if (flag(bytes, "add_prefix_space", true)) wrong("adds a prefix space");
-    if (flag(bytes, "use_regex", true)) wrong("splits in ByteLevel, too");
+    if (flag(bytes, "add_prefix_space", "the pre_tokenizer"))
+      wrong("adds a prefix space");
+    if (flag(bytes, "use_regex", "the pre_tokenizer", true))
+      wrong("splits in ByteLevel, too");
     file_.split_pattern = regex->get<std::string>();
   }
 
   void decoder() {
-    const Json* decoder = find(root_, "decoder");
+    const Json* decoder = find_key(root_, "decoder");
     if (type_of(decoder) != "ByteLevel") {
       refuse("the decoder is " + in_quotes(type_of(decoder)) +
              "; supported is ByteLevel");
     }
-    const Json* post = find(root_, "post_processor");
+    const Json* post = find_key(root_, "post_processor");
     if (post != nullptr && type_of(post) != "ByteLevel") {
       refuse("the post_processor is " + in_quotes(type_of(post)) +
              "; supported are ByteLevel and none");
@@ -132,33 +101,33 @@ class Reader {
   }
 
   void model() {
-    const Json* model = find(root_, "model");
+    const Json* model = find_key(root_, "model");
     if (model == nullptr) refuse("it has no model");
     // Files of before 2020 leave the type out.
-    const Json* type = find(*model, "type");
+    const Json* type = find_key(*model, "type");
     if (type != nullptr && *type != "BPE") {
       refuse("the model is " + in_quotes(type_of(model)) +
              "; supported is BPE");
     }
-    const Json* dropout = find(*model, "dropout");
+    const Json* dropout = find_key(*model, "dropout");
     if (dropout != nullptr && *dropout != 0.0) {
       refuse("the model has dropout " + brief(*dropout) +
              ", which makes tokens by chance");
     }
     for (const char* key :
          {"continuing_subword_prefix", "end_of_word_suffix"}) {
-      const Json* affix = find(*model, key);
+      const Json* affix = find_key(*model, key);
       if (affix != nullptr && *affix != "") {
         refuse("the model has " + std::string(key) + " " + brief(*affix) +
                ", which byte-level vocabularies do not have");
       }
     }
-    if (flag(*model, "byte_fallback", false)) {
+    if (flag(*model, "byte_fallback", "the model", false)) {
       refuse("the model has byte_fallback, which is not supported");
     }
-    file_.ignore_merges = flag(*model, "ignore_merges", false);
-    vocabulary(find(*model, "vocab"));
-    merges(find(*model, "merges"));
+    file_.ignore_merges = flag(*model, "ignore_merges", "the model", false);
+    vocabulary(find_key(*model, "vocab"));
+    merges(find_key(*model, "merges"));
   }
 
   void vocabulary(const Json* vocab) {
@@ -225,7 +194,7 @@ class Reader {
   }
 
   void added_tokens() {
-    const Json* added = find(root_, "added_tokens");
+    const Json* added = find_key(root_, "added_tokens");
     if (added == nullptr) return;
     if (!added->is_array()) refuse("added_tokens is not a list");
     std::vector<bool> named(file_.tokens.size() + added->size());
@@ -243,8 +212,8 @@ class Reader {
   // One of vocab, or the next free id: Hugging Face numbers them so, whatever
   // the file says.
   AddedToken added_token(const Json& entry) {
-    const Json* content = find(entry, "content");
-    const Json* id = find(entry, "id");
+    const Json* content = find_key(entry, "content");
+    const Json* id = find_key(entry, "id");
     if (content == nullptr || !content->is_string() || *content == "" ||
         id == nullptr || !id->is_number_integer()) {
       refuse("added_tokens[" + std::to_string(file_.added.size()) +
@@ -252,19 +221,19 @@ class Reader {
     }
     AddedToken token;
     token.content = content->get<std::string>();
-    token.special = flag(entry, "special", false);
-    token.single_word = flag(entry, "single_word", false);
-    token.lstrip = flag(entry, "lstrip", false);
-    token.rstrip = flag(entry, "rstrip", false);
-    token.normalized = flag(entry, "normalized", !token.special);
+    const std::string owner = "added token " + in_quotes(token.content);
+    token.special = flag(entry, "special", owner);
+    token.single_word = flag(entry, "single_word", owner);
+    token.lstrip = flag(entry, "lstrip", owner);
+    token.rstrip = flag(entry, "rstrip", owner);
+    token.normalized = flag(entry, "normalized", owner);
     const auto [known, fresh] =
         ids_.try_emplace(content->get_ref<const std::string&>(),
                          static_cast<int32_t>(file_.tokens.size()));
     token.id = known->second;
     if (*id != token.id) {
-      refuse("added token " + in_quotes(token.content) + " has id " +
-             brief(*id) + " where " + std::to_string(token.id) +
-             " is expected");
+      refuse(owner + " has id " + brief(*id) + " where " +
+             std::to_string(token.id) + " is expected");
     }
     if (fresh) file_.tokens.push_back(token.content);
     return token;
