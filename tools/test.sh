@@ -31,8 +31,12 @@ for part in $parts; do
 done
 # Again at the end, where whoever reads a long log looks first.
 for part in $failed; do
-  log=$root/build/$part/Testing/Temporary/LastTestsFailed.log
-  if [ -s "$log" ]; then say "$part: failed tests:"; cat "$log" >&2; fi
+  logs=$root/build/$part/Testing/Temporary
+  [ -s "$logs/LastTestsFailed.log" ] || continue
+  say "$part: failed tests:"; cat "$logs/LastTestsFailed.log" >&2
+  awk '/^[0-9]+\/[0-9]+ Testing: /{text = ""} {text = text $0 "\n"}
+       /^Test Failed\./{printf "%s", text}' \
+    "$logs/LastTest.log" | tail -n 300 >&2
 done
 [ -z "$failed" ] || die "failed:$failed"
 say "all parts passed:$parts" 

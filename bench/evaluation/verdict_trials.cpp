@@ -46,6 +46,11 @@ T must(tl::expected<T, E> result) {
 
 std::string with_extra(const KernelSource& kernel, int extra) {
   KernelPlan plan = kernel.plan();
+  if (extra != 0 && !plan.find_parameter("extra")) {
+    throw UsageError(kernel.path() +
+                     ": has no parameter `extra`; only "
+                     "bench/evaluation/twin.cpp can do more work than itself");
+  }
   for (Parameter& parameter : plan.parameters) {
     if (parameter.name == "extra") parameter.value = extra;
   }

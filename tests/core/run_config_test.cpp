@@ -40,7 +40,7 @@ RunConfig unusual() {
   config.selection = {0.1, 0.2, 1e-7};
   config.features = {{"balance", -1.5, 2, 4, false},
                      {"code_bytes", 100, 1e6, 12, true}};
-  config.timing = {4, 50, 0.25, int64_t{1} << 40};
+  config.timing = {4, 50, 0.25, int64_t{1} << 40, 0.125};
   return config;
 }
 
@@ -91,6 +91,7 @@ TEST(RunConfig, ReadsBackWhatItWrote) {
   EXPECT_EQ(back.timing.confirm_pairs, 50);
   EXPECT_EQ(back.timing.block_ms, 0.25);
   EXPECT_EQ(back.timing.rotation_bytes, int64_t{1} << 40);
+  EXPECT_EQ(back.timing.max_probe_change, 0.125);
 }
 
 TEST(RunConfig, IntegersServeAsNumbers) {

@@ -18,6 +18,7 @@ Lk = 96
 [[shape]]
 Lk = 200
 )";
+// What these tests look at does not depend on how steady the machine is.
 constexpr const char* kConfig = R"(workload = "tiny.toml"
 workers = 2
 [timing]
@@ -25,6 +26,7 @@ search_pairs = 3
 confirm_pairs = 12
 block_ms = 0.2
 rotation_bytes = 2000000
+max_probe_change = 100
 )";
 
 }  // namespace

@@ -219,7 +219,7 @@ TEST(FullDisk, LosesNothingAndSaysSo) {
       message = error.what();
     }
     const auto best =
-        (*store)->write_best(make_step(1), "cpp", std::string(1'000'000, ' '));
+        (*store)->write_best(make_step(1), ".cpp", std::string(1'000'000, ' '));
     EXPECT_FALSE(best.has_value());
   }
   EXPECT_NE(message.find("no space left"), std::string::npos) << message;

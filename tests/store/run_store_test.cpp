@@ -180,7 +180,7 @@ TEST(RunStore, WritesTheBest) {
   auto store = RunStore::create(folder / "run", {});
   ASSERT_TRUE(store.has_value());
   const Step step = make_step(4);
-  ASSERT_TRUE((*store)->write_best(step, "cpp", "| a |\n"));
+  ASSERT_TRUE((*store)->write_best(step, ".cpp", "| a |\n"));
   EXPECT_EQ(read_file(folder / "run/best/kernel.cpp").value(), "text of 4");
   EXPECT_EQ(read_file(folder / "run/best/table.md").value(), "| a |\n");
   const Json info =

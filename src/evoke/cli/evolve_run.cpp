@@ -287,12 +287,9 @@ void EvolveRun::keep_best(const Step& step) {
   panel_state_.best_label =
       fmt::format("#{} {}", step.candidate.id, step.candidate.summary);
   const auto& shapes = step.outcome.measurements->shapes;
-  const auto written = store_->write_best(
-      step,
-      to_string(judge_->laboratory.bench->dialect()) == "cpu" ? "cpp"
-      : judge_->laboratory.bench->dialect() == Dialect::cuda  ? "cu"
-                                                              : "metal",
-      to_markdown(measurement_table(shapes)));
+  const auto written =
+      store_->write_best(step, file_suffix(judge_->laboratory.bench->dialect()),
+                         to_markdown(measurement_table(shapes)));
   if (!written) log_warn(written.error().message);
 }
 

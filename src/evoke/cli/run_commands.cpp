@@ -80,12 +80,6 @@ int status(const Context& context, const RunOptions& options) {
 
 int inspect(const Context& context, const RunOptions& options) {
   const auto store = open_run(options.run);
-  if (options.format == "json") {
-    std::ostringstream text;
-    value_or_throw(export_run(*store, text));
-    deliver(options.output, text.str());
-    return 0;
-  }
   CandidateId id = options.candidate;
   if (id == 0) id = value_or_throw(store->summary()).best;
   if (id == 0) throw StartupError("no best yet; name a candidate's number");
@@ -143,7 +137,7 @@ int report(const Context& context, const RunOptions& options) {
   return 0;
 }
 
-int export_kernel(const RunOptions& options) {
+int export_as(const RunOptions& options) {
   if (options.format == "mlx-python" || options.format == "metal" ||
       options.format == "cuda") {
     throw UsageError("export --format " + options.format +
@@ -151,6 +145,12 @@ int export_kernel(const RunOptions& options) {
                      "no such form; use --format kernel");
   }
   const auto store = open_run(options.run);
+  if (options.format == "json") {
+    std::ostringstream text;
+    value_or_throw(export_run(*store, text));
+    deliver(options.output, text.str());
+    return 0;
+  }
   CandidateId id = options.candidate;
   if (id == 0) id = value_or_throw(store->summary()).best;
   if (id == 0) {
@@ -223,7 +223,7 @@ void add_export(CLI::App& app, Context&, Command& chosen) {
   command->add_option("--output,-o", options->output,
                       "Where to write (default: standard output)");
   command->callback([&chosen, options] {
-    chosen = [options] { return export_kernel(*options); };
+    chosen = [options] { return export_as(*options); };
   });
 }
 

@@ -60,6 +60,7 @@ std::unique_ptr<SearchJudge> open_search_judge(
   judge::RaceTrackOptions track;
   track.block_ms = config.timing.block_ms;
   track.rotation_bytes = config.timing.rotation_bytes;
+  track.max_probe_change = config.timing.max_probe_change;
   judge->track = value_or_throw(
       judge::RaceTrack::open(bench, judge->laboratory.workload, track));
   if (!reference) {

@@ -55,10 +55,22 @@ std::string_view to_string(Dialect dialect) {
   return "cpu";
 }
 
+std::string_view file_suffix(Dialect dialect) {
+  switch (dialect) {
+    case Dialect::cuda:
+      return ".cu";
+    case Dialect::metal:
+      return ".metal";
+    case Dialect::cpu:
+      break;
+  }
+  return ".cpp";
+}
+
 Result<Dialect> dialect_of_path(std::string_view path) {
-  if (path.ends_with(".cpp")) return Dialect::cpu;
-  if (path.ends_with(".cu")) return Dialect::cuda;
-  if (path.ends_with(".metal")) return Dialect::metal;
+  for (const Dialect dialect : {Dialect::cpu, Dialect::cuda, Dialect::metal}) {
+    if (path.ends_with(file_suffix(dialect))) return dialect;
+  }
   return failed(fmt::format(
       "{}: unknown dialect; kernel files end in .cpp, .cu or .metal", path));
 }

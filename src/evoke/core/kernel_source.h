@@ -22,6 +22,8 @@ namespace evoke {
 enum class Dialect { cpu, cuda, metal };  // .cpp .cu .metal
 std::string_view to_string(Dialect dialect);
 Result<Dialect> dialect_of_path(std::string_view path);
+// How the names of its kernel files end: ".cpp", ".cu" or ".metal".
+std::string_view file_suffix(Dialect dialect);
 
 // A compile-time constant of the kernel, and a gene of the search.
 struct Parameter {

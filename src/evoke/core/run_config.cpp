@@ -81,6 +81,7 @@ void read_timing(const toml::table& section, TimingConfig& timing,
   table.read("confirm_pairs", timing.confirm_pairs, 1, kMaxPairs);
   table.read("block_ms", timing.block_ms, 1e-3, 1e5);
   table.read("rotation_bytes", timing.rotation_bytes, 0, kNoLimit);
+  table.read("max_probe_change", timing.max_probe_change, 1e-3, 1e3);
   table.refuse_unknown_keys();
 }
 
@@ -205,6 +206,7 @@ std::string to_toml(const RunConfig& config) {
   integer("confirm_pairs", config.timing.confirm_pairs);
   number("block_ms", config.timing.block_ms);
   integer("rotation_bytes", config.timing.rotation_bytes);
+  number("max_probe_change", config.timing.max_probe_change);
 
   for (const FeatureAxisConfig& axis : config.features) {
     out.append("\n[[feature]]\n");

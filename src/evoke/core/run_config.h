@@ -45,6 +45,7 @@ struct TimingConfig {
   int confirm_pairs = 40;
   double block_ms = 1.0;       // shortest timed block
   int64_t rotation_bytes = 0;  // 0: chosen from the last-level cache
+  double max_probe_change = 0.06;  // of the clock; such pairs are timed again
 };
 
 struct RunConfig {

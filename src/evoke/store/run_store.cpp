@@ -245,7 +245,7 @@ Result<void> RunStore::set_fact(std::string_view key, const Json& value) {
       [&] { return put_fact(implementation_->database, key, value); });
 }
 
-Result<void> RunStore::write_best(const Step& step, std::string_view extension,
+Result<void> RunStore::write_best(const Step& step, std::string_view suffix,
                                   const std::string& table_markdown) {
   const Candidate& candidate = step.candidate;
   const Json info = {{"run", fs::path(folder()).filename().string()},
@@ -259,10 +259,10 @@ Result<void> RunStore::write_best(const Step& step, std::string_view extension,
                      {"operation", candidate.operation},
                      {"summary", candidate.summary},
                      {"outcome", to_json(step.outcome)}};
-  return replace_best_folder(
-      folder(), {{"kernel." + std::string(extension), candidate.text},
-                 {"info.json", dump_json(info, 2) + "\n"},
-                 {"table.md", table_markdown}});
+  return replace_best_folder(folder(),
+                             {{"kernel" + std::string(suffix), candidate.text},
+                              {"info.json", dump_json(info, 2) + "\n"},
+                              {"table.md", table_markdown}});
 }
 
 Result<void> RunStore::clear_best() {

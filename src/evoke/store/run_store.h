@@ -76,10 +76,10 @@ class RunStore : public EventSink {
   Result<Step> best() const;
   Result<RunSummary> summary() const;
 
-  // Replaces best/ as a whole: kernel.EXTENSION, info.json and table.md. To be
+  // Replaces best/ as a whole: kernel.SUFFIX, info.json and table.md. To be
   // called when the best changes and after resuming: a process may have died
   // between recording a best and writing it here.
-  Result<void> write_best(const Step& step, std::string_view extension,
+  Result<void> write_best(const Step& step, std::string_view suffix,
                           const std::string& table_markdown);
   // The best was revoked and there was none before it.
   Result<void> clear_best();
