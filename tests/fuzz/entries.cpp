@@ -10,9 +10,9 @@
 #include "evoke/core/launch_plan.h"
 #include "evoke/model/tokenizer/byte_alphabet.h"
 #include "evoke/model/tokenizer/nfc.h"
-#include "evoke/model/tokenizer/streaming_decoder.h"
 #include "evoke/model/tokenizer/tokenizer.h"
 #include "tests/core/example_kernel.h"
+#include "tests/model/tokenizer/streamed.h"
 
 namespace evoke {
 namespace {
@@ -90,14 +90,11 @@ std::string check_encoding(const model::Tokenizer& tokenizer,
       return "token and id differ";
   }
   for (const bool skip_special : {false, true}) {
-    model::StreamingDecoder decoder(tokenizer, skip_special);
-    std::string streamed;
-    for (const int32_t id : *ids) streamed += decoder.add(id);
-    streamed += decoder.finish();
+    const auto streamed = model::test::streamed(tokenizer, *ids, skip_special);
+    if (!streamed) return "a piece is not UTF-8";
     if (streamed != tokenizer.decode(*ids, skip_special)) {
       return "streaming differs";
     }
-    if (find_invalid_utf8(streamed) != streamed.npos) return "not UTF-8";
   }
   std::string storage;
   const std::string decoded = tokenizer.decode(*ids, false);

@@ -7,14 +7,13 @@
 
 #include "evoke/base/fd.h"
 #include "evoke/base/json.h"
-#include "evoke/base/utf8.h"
 #include "evoke/model/tokenizer/added_tokens.h"
 #include "evoke/model/tokenizer/chat_template.h"
 #include "evoke/model/tokenizer/code_points.h"
 #include "evoke/model/tokenizer/nfc.h"
 #include "evoke/model/tokenizer/split_pattern.h"
-#include "evoke/model/tokenizer/streaming_decoder.h"
 #include "evoke/model/tokenizer/tokenizer.h"
+#include "tests/model/tokenizer/streamed.h"
 
 namespace evoke::model {
 namespace {
@@ -43,17 +42,6 @@ class TokenizerReference : public testing::Test {
   }
 };
 
-std::string streamed(const Tokenizer& tokenizer, const Ids& ids, bool skip) {
-  StreamingDecoder decoder(tokenizer, skip);
-  std::string text;
-  for (const int32_t id : ids) {
-    const std::string piece = decoder.add(id);
-    EXPECT_EQ(find_invalid_utf8(piece), std::string::npos);
-    text += piece;
-  }
-  return text + decoder.finish();
-}
-
 // A shortest case that goes wrong says more than a list of all.
 void compare(const std::string& name, std::size_t least) {
   const auto tokenizer = Tokenizer::load(kFolder + "/" + name);
@@ -74,7 +62,7 @@ void compare(const std::string& name, std::size_t least) {
       const auto expected =
           entry[skip ? "decoded_skip" : "decoded"].get<std::string>();
       right = right && tokenizer->decode(ids, skip) == expected &&
-              streamed(*tokenizer, ids, skip) == expected;
+              test::streamed(*tokenizer, ids, skip) == expected;
     }
     if (right) continue;
     ++wrong;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "evoke/base/rng.h"
-#include "evoke/base/utf8.h"
+#include "tests/model/tokenizer/streamed.h"
 #include "tests/model/tokenizer/tiny_tokenizer.h"
 
 namespace evoke::model {
@@ -54,15 +54,8 @@ TEST(StreamingDecoder, EqualsDecodingTheWhole) {
                                     : static_cast<int32_t>(rng.below(258)));
     }
     const bool skip = rng.chance(0.5);
-    StreamingDecoder decoder(tokenizer, skip);
-    std::string text;
-    for (const int32_t id : ids) {
-      const std::string piece = decoder.add(id);
-      ASSERT_EQ(find_invalid_utf8(piece), std::string::npos);
-      text += piece;
-    }
-    text += decoder.finish();
-    ASSERT_EQ(text, tokenizer.decode(ids, skip));
+    ASSERT_EQ(test::streamed(tokenizer, ids, skip),
+              tokenizer.decode(ids, skip));
   }
 }
 
