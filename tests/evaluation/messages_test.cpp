@@ -65,7 +65,7 @@ std::vector<Request> example_requests() {
                       {example_layout()},
                       {{{3, 0}}}},
       Release{{1, 2}},
-      Stage{{1, 2, 1}, true, {3}},
+      Stage{{1, 2, 1}, true},
       Go{},
       Measure{1 << 20, true}};
 }

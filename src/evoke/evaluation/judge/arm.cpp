@@ -272,6 +272,7 @@ RunnerResult<std::optional<ArmFailure>> Arm::ensure(std::span<const int> slots,
         if (wrong_.empty()) wrong_ = failure->message;
       }
       ensured_[static_cast<std::size_t>(slot)] = true;
+      woken_by_ = slot;
     }
     done += batch.size();
   }
@@ -301,7 +302,20 @@ std::optional<ArmFailure> Arm::check(int slot) {
                     report.message};
 }
 
-RunnerResult<void> Arm::stage(std::span<const int> slots) {
+RunnerResult<void> Arm::wake(int64_t timeout_ms) {
+  if (woken_by_ < 0) return {};
+  protocol::Stage stage;
+  stage.calls = {calls_[static_cast<std::size_t>(woken_by_)]};
+  auto staged = runner_->call(stage, kSetupTimeoutMs);
+  if (!staged) return fault_of(staged);
+  auto ran = runner_->call(protocol::Go{}, timeout_ms);
+  if (!ran) return fault_of(ran);
+  return {};
+}
+
+RunnerResult<void> Arm::stage(std::span<const int> slots, int64_t timeout_ms) {
+  auto awake = wake(timeout_ms);
+  if (!awake) return awake;
   if (!baseline_) {
     for (const int slot : slots) poison(slot);
   }
@@ -315,11 +329,8 @@ RunnerResult<void> Arm::stage(std::span<const int> slots) {
   for (const int slot : slots) {
     stage.calls.push_back(calls_[static_cast<std::size_t>(slot)]);
   }
-  // Inputs of the block before: none that this one, or the next, still needs
-  // cold.
-  if (baseline_ && !staged_.empty()) {
-    stage.wake.push_back(calls_[static_cast<std::size_t>(staged_.back())]);
-  }
+  // None that the next block still needs cold.
+  if (!slots.empty()) woken_by_ = slots.back();
   staged_.assign(slots.begin(), slots.end());
   auto staged = runner_->call(stage, kSetupTimeoutMs);
   if (!staged) return fault_of(staged);

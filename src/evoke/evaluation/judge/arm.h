@@ -63,10 +63,11 @@ class Arm {
   // One call, from the untimed runs; infinite before there were any.
   double estimated_us() const { return estimated_us_; }
 
-  // A timed block: stage() poisons outputs and scratch and says what comes,
-  // go() runs it and gives nanoseconds, verify() compares every output with
-  // the truth, or bitwise with the answer to the same inputs that was checked.
-  RunnerResult<void> stage(std::span<const int> slots);
+  // A timed block: stage() runs a call that was run before, untimed, poisons
+  // outputs and scratch and says what comes, go() runs it and gives
+  // nanoseconds, verify() compares every output with the truth, or bitwise
+  // with the answer to the same inputs that was checked.
+  RunnerResult<void> stage(std::span<const int> slots, int64_t timeout_ms);
   RunnerResult<int64_t> go(int64_t timeout_ms);
   RunnerResult<std::optional<ArmFailure>> verify();
 
@@ -95,6 +96,9 @@ class Arm {
   void poison(int slot);
   RunnerResult<void> push(std::span<const int> slots);
   RunnerResult<void> pull(std::span<const int> slots);
+  // Both sides begin a block alike, whatever happened in between: code and
+  // stacks in the caches, threads awake.
+  RunnerResult<void> wake(int64_t timeout_ms);
   RunnerResult<void> run_untimed(std::span<const int> slots,
                                  int64_t timeout_ms);
 
@@ -120,6 +124,7 @@ class Arm {
   std::vector<bool> ensured_;                  // per slot
   std::vector<std::vector<std::byte>> right_;  // per copy; empty: unknown
   std::vector<int> staged_;
+  int woken_by_ = -1;  // a slot that was run before; -1: none yet
   std::string path_;
   std::string wrong_;
   double estimated_us_;

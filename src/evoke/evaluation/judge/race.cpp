@@ -97,7 +97,7 @@ RunnerResult<void> Race::run_pair(std::optional<ArmFailure>& failure) {
   for (const Block& block : plan) {
     Arm& arm = block.candidate ? candidate_ : baseline_;
     const Arm::StandStill other(block.candidate ? baseline_ : candidate_);
-    auto staged = arm.stage(block.slots);
+    auto staged = arm.stage(block.slots, options_.timeout_ms);
     if (!staged) return staged;
     probe();
     auto ns = arm.go(options_.timeout_ms);

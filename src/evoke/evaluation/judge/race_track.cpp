@@ -162,7 +162,7 @@ RunnerResult<void> RaceTrack::measure_empty_block(Opponent& kernel) {
   std::vector<int64_t> times;
   for (int i = 0; i < kTries; ++i) {
     Arm& arm = *(*side)->arms.front();
-    auto staged = arm.stage({});
+    auto staged = arm.stage({}, options_.call_timeout_ms);
     if (!staged) return staged;
     auto ns = arm.go(options_.call_timeout_ms);
     if (!ns) return fault_of(ns);

@@ -369,15 +369,12 @@ Result<Release> Release::from_json(const Json& json) {
   return reader.finish(std::move(release));
 }
 
-Json Stage::to_json() const {
-  return {{"calls", calls}, {"collect", collect}, {"wake", wake}};
-}
+Json Stage::to_json() const { return {{"calls", calls}, {"collect", collect}}; }
 Result<Stage> Stage::from_json(const Json& json) {
   JsonReader reader(json, "stage");
   Stage stage;
   stage.calls = reader.indices("calls");
   stage.collect = reader.flag("collect");
-  stage.wake = reader.indices("wake");
   return reader.finish(std::move(stage));
 }
 

@@ -235,9 +235,6 @@ struct Stage {
   using Reply = Done;
   std::vector<int> calls;
   bool collect = false;  // baseline: copy the outputs into their tensors
-  // Baseline: run these before answering, so that its threads are awake when
-  // `go` comes, as a kernel's are.
-  std::vector<int> wake = {};
 
   Json to_json() const;
   static Result<Stage> from_json(const Json& json);

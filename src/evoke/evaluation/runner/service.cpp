@@ -246,10 +246,6 @@ Result<Done> Service::handle(const protocol::Stage& request) {
     }
   }
   if (device_.session) device_.session->get_ready();
-  if (baseline_ && !request.wake.empty()) {
-    auto awake = baseline_->run(request.wake, /*collect=*/false);
-    if (!awake) return error_of(awake);
-  }
   staged_ = request.calls;
   collect_ = request.collect;
   staged_now_ = true;
