@@ -42,6 +42,7 @@ std::string symbol_of_byte(uint8_t byte) {
 
 std::optional<std::string> bytes_of_symbols(std::string_view symbols) {
   std::string bytes;
+  bytes.reserve(symbols.size());
   for (std::size_t at = 0; at < symbols.size();) {
     const CodePoint symbol = code_point_at(symbols, at);
     if (symbol.value >= kCodePoints) return std::nullopt;

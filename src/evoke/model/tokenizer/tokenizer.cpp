@@ -86,6 +86,8 @@ struct Tokenizer::Parts {
         byte_pairs(file.merges),
         raw_added(std::move(added)),
         normalized_added(std::move(added_normalized)) {
+    ids.reserve(file.tokens.size());
+    bytes.reserve(file.tokens.size());
     for (std::size_t i = 0; i < file.tokens.size(); ++i) {
       const auto id = static_cast<int32_t>(i);
       const std::string& token = file.tokens[i];
