@@ -10,6 +10,8 @@ find_package(SQLite3 3.37 REQUIRED)
 find_package(tl-expected REQUIRED)
 pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus>=3.0)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash>=0.8)
+pkg_check_modules(pcre2 REQUIRED IMPORTED_TARGET libpcre2-8>=10.40)
+pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc>=2.6)
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
   pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp>=2.5)
 endif()
@@ -46,7 +48,8 @@ find_package(benchmark 1.6 QUIET)
 message(STATUS "nlohmann_json ${nlohmann_json_VERSION}, CLI11 ${CLI11_VERSION}, "
                "fmt ${fmt_VERSION}, spdlog ${spdlog_VERSION}, "
                "SQLite ${SQLite3_VERSION}, toml++ ${tomlplusplus_VERSION}, "
-               "xxHash ${xxhash_VERSION}")
+               "xxHash ${xxhash_VERSION}, PCRE2 ${pcre2_VERSION}, "
+               "utf8proc ${utf8proc_VERSION}")
 if(MLX_FOUND)
   message(STATUS "MLX ${MLX_VERSION} from ${MLX_ROOT}")
 else()

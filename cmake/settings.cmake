@@ -68,13 +68,18 @@ function(evoke_room name)
   target_link_libraries(${name} ${scope} ${ROOM_LINKS})
 endfunction()
 
-# evoke_test(NAME SOURCES ... LINKS ...): one GoogleTest binary, discovered.
+# evoke_test(NAME SOURCES ... LINKS ... [FIXTURE ...]): one GoogleTest binary,
+# discovered. FIXTURE names a test fixture of CTest that must run before it.
 function(evoke_test name)
-  cmake_parse_arguments(TEST "" "" "SOURCES;LINKS;LABELS" ${ARGN})
+  cmake_parse_arguments(TEST "" "FIXTURE" "SOURCES;LINKS;LABELS" ${ARGN})
   add_executable(${name} ${TEST_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE evoke_settings ${TEST_LINKS}
                         GTest::gtest_main GTest::gmock)
+  set(fixture)
+  if(TEST_FIXTURE)
+    set(fixture FIXTURES_REQUIRED ${TEST_FIXTURE})
+  endif()
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60
-                       PROPERTIES TIMEOUT 300 LABELS "${TEST_LABELS}")
+                       PROPERTIES TIMEOUT 300 ${fixture} LABELS "${TEST_LABELS}")
 endfunction()

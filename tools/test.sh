@@ -11,6 +11,7 @@ for argument in "$@"; do
 done
 [ -n "$parts" ] || parts=${quick:+release}
 [ -n "$parts" ] || parts='release asan tsan tidy'
+setup_tests
 
 failed=
 for part in $parts; do

@@ -1,12 +1,18 @@
 #include "tests/fuzz/entries.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "evoke/base/expression.h"
+#include "evoke/base/json.h"
 #include "evoke/base/utf8.h"
 #include "evoke/core/kernel_source.h"
 #include "evoke/core/launch_plan.h"
+#include "evoke/model/tokenizer/byte_alphabet.h"
+#include "evoke/model/tokenizer/nfc.h"
+#include "evoke/model/tokenizer/tokenizer.h"
 #include "tests/core/example_kernel.h"
+#include "tests/model/tokenizer/streamed.h"
 
 namespace evoke {
 namespace {
@@ -53,6 +59,48 @@ std::string check_at_shapes(const KernelSource& kernel) {
     const std::string wrong = plan ? check_resolved(*plan, limits)
                                    : check_message(plan.error(), kPath);
     if (!wrong.empty()) return wrong;
+  }
+  return "";
+}
+
+constexpr std::string_view kBytes = "\"@bytes\"";
+
+const std::string& byte_entries() {
+  static const std::string entries = [] {
+    std::string text;
+    for (int byte = 0; byte < 256; ++byte) {
+      const std::string symbol =
+          model::symbol_of_byte(static_cast<uint8_t>(byte));
+      if (byte > 0) text.append(",");
+      text.append(Json(symbol).dump()).append(":" + std::to_string(byte));
+    }
+    return text;
+  }();
+  return entries;
+}
+
+std::string check_encoding(const model::Tokenizer& tokenizer,
+                           std::string_view text, bool text_comes_back) {
+  const auto ids = tokenizer.encode(text);
+  if (!ids) return check_message(ids.error(), "the ");
+  if (*tokenizer.encode(text) != *ids) return "encoding twice differs";
+  for (const int32_t id : *ids) {
+    if (id < 0 || id >= tokenizer.vocabulary_size()) return "no such token";
+    if (tokenizer.id_of(tokenizer.token(id)) != id)
+      return "token and id differ";
+  }
+  for (const bool skip_special : {false, true}) {
+    const auto streamed = model::test::streamed(tokenizer, *ids, skip_special);
+    if (!streamed) return "a piece is not UTF-8";
+    if (streamed != tokenizer.decode(*ids, skip_special)) {
+      return "streaming differs";
+    }
+  }
+  std::string storage;
+  const std::string decoded = tokenizer.decode(*ids, false);
+  if (text_comes_back && decoded != text &&
+      decoded != model::to_nfc(text, storage)) {
+    return "the text does not come back";
   }
   return "";
 }
@@ -110,6 +158,23 @@ std::string check_kernel_source(std::string_view bytes) {
     if (!wrong.empty()) return wrong;
   }
   return check_at_shapes(*kernel);
+}
+
+std::string check_tokenizer(std::string_view bytes) {
+  constexpr std::string_view kDivider = "\n---\n";
+  const std::size_t end = std::min(bytes.find(kDivider), bytes.size());
+  std::string json(bytes.substr(0, end));
+  bytes.remove_prefix(std::min(end + kDivider.size(), bytes.size()));
+  const std::size_t at = json.find(kBytes);
+  if (at != json.npos) json.replace(at, kBytes.size(), byte_entries());
+
+  const auto tokenizer = model::Tokenizer::parse(json, kPath);
+  if (!tokenizer) return check_message(tokenizer.error(), kPath);
+  // Added tokens may take white space along, or decode to what they are not.
+  const bool plain = json.find("added_tokens") == json.npos;
+  const std::string wrong = check_encoding(*tokenizer, bytes, plain);
+  return wrong.empty() ? check_encoding(*tokenizer, to_valid_utf8(bytes), plain)
+                       : wrong;
 }
 
 }  // namespace evoke

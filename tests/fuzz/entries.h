@@ -14,4 +14,9 @@ std::string check_expression(std::string_view bytes);
 // forbidden text and resolved at a few shapes.
 std::string check_kernel_source(std::string_view bytes);
 
+// Reads a tokenizer.json, encodes a text with it, and decodes the tokens. The
+// text is what follows the first line "---". In the JSON, `"@bytes"` stands
+// for a vocabulary's first 256 entries: the bytes, as tokens 0 to 255.
+std::string check_tokenizer(std::string_view bytes);
+
 }  // namespace evoke

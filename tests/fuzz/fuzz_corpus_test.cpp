@@ -106,6 +106,37 @@ TEST(FuzzCorpus, KernelSource) {
        "\r"});
 }
 
+TEST(FuzzCorpus, Tokenizer) {
+  run("tokenizer", check_tokenizer, 2000,
+      {"\"@bytes\"",
+       "\n---\n",
+       "\"merges\":",
+       "[\"a\",\"b\"]",
+       "\"ab\":256",
+       "\"ab\":-1",
+       "null",
+       "true",
+       "{",
+       "}",
+       "[",
+       "]",
+       "\\",
+       "\"",
+       ",",
+       "\\p{L}",
+       "\\\\s+",
+       "(?!\\\\S)",
+       "{1,3}",
+       "(?i:'s)",
+       "\"special\":true",
+       "e\u0301",
+       "\"lstrip\":true",
+       "\"normalized\":true",
+       "\xff",
+       "\xf0\x9f",
+       "\u2028"});
+}
+
 TEST(FuzzCorpus, Expression) {
   run("expression", check_expression, 20'000,
       {"(", ")", "?", ":", "&&", "||", "==", "-", "!", "min(", "align_up(",

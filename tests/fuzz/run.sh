@@ -10,8 +10,9 @@ build=$root/build/fuzz
 cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug \
       -DCMAKE_CXX_COMPILER=clang++-19 -DEVOKE_FUZZ=ON >"$build.log" 2>&1 || {
   cat "$build.log" >&2; exit 1; }
-cmake --build "$build" --target kernel_source_fuzz expression_fuzz
-for name in expression kernel_source; do
+cmake --build "$build" --target kernel_source_fuzz expression_fuzz \
+      tokenizer_fuzz
+for name in expression kernel_source tokenizer; do
   mkdir -p "$build/found/$name" "$build/grown/$name"
   echo "== ${name}_fuzz, $seconds s"
   "$build/tests/fuzz/${name}_fuzz" -max_total_time="$seconds" -timeout=5 \
