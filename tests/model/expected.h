@@ -40,9 +40,8 @@ inline std::unordered_map<std::string, mlx::core::array> arrays_of(
   return mlx::core::load_safetensors(kFolder + "/" + name).first;
 }
 
-inline Qwen3 load_model(
-    const std::string& name,
-    std::optional<mlx::core::Dtype> dtype = std::nullopt) {
+inline Qwen3 load_model(const std::string& name,
+                        std::optional<mlx::core::Dtype> dtype = std::nullopt) {
   auto model = Qwen3::load(kFolder + "/" + name, dtype, fast_attention());
   if (!model) throw std::runtime_error(model.error().message);
   return *std::move(model);

@@ -10,8 +10,8 @@ Writes, below FOLDER:
       float64            logits (B, L, V) of the forward pass written out below
       mlx_lm             logits of mlx-lm, in the folder's own type
       transformers       likewise, float32, where torch is installed
-  generated.json         what mlx_lm.stream_generate writes, with and without
-                         an end token
+  generated.json         what mlx_lm.stream_generate makes, with and without
+                         an end token, and the text of it
   draws.safetensors, draws.json      what mlx-lm's samplers draw
   versions               what made it, or "unavailable: " and why
 Nothing happens when `versions` says that all of it is there already.
@@ -193,7 +193,7 @@ def write_generated(root):
                 cases.append({
                     "model": name, "prompt": text, "prompt_ids": prompt,
                     "eos_ids": sorted(tokenizer.eos_token_ids), "ids": ids,
-                    "text": "".join(r.text for r in responses),
+                    "text": tokenizer.decode(ids),
                     "finish_reason": last.finish_reason})
                 # What comes up last, so that there is a text before it.
                 tokenizer.eos_token_ids = set(list(dict.fromkeys(ids))[-1:])

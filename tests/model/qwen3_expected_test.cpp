@@ -38,8 +38,7 @@ class Float32Logits : public ModelExpected,
 TEST_P(Float32Logits, AreOthersWithin1em4) {
   const std::string name = GetParam();
   const auto expected = arrays_of(name + "/expected.safetensors");
-  const mx::array logits =
-      logits_of(load_model(name), expected.at("tokens"));
+  const mx::array logits = logits_of(load_model(name), expected.at("tokens"));
   EXPECT_GT(largest(logits), 1) << "too small for 1e-4 to mean anything";
   EXPECT_LE(distance(logits, expected.at("float64")), 1e-4);
   EXPECT_LE(distance(logits, expected.at("mlx_lm")), 1e-4);
@@ -54,8 +53,7 @@ TEST_P(Float32Logits, AreThoseOfTransformersWithin1em4) {
                          ? "transformers does not read MLX's packed weights"
                          : "torch is not installed (a large download)");
   }
-  const mx::array logits =
-      logits_of(load_model(name), expected.at("tokens"));
+  const mx::array logits = logits_of(load_model(name), expected.at("tokens"));
   EXPECT_LE(distance(logits, answer->second), 1e-4);
 }
 
@@ -98,8 +96,7 @@ class HalfPrecision
 // float64 answer is clear.
 TEST_P(HalfPrecision, ChoosesTheSameTokensWhereTheGapAllows) {
   const auto& [name, epsilon] = GetParam();
-  const auto expected =
-      arrays_of(std::string(name) + "/expected.safetensors");
+  const auto expected = arrays_of(std::string(name) + "/expected.safetensors");
   const mx::array& truth = expected.at("float64");
   const Qwen3 model = load_model(name);
   ASSERT_EQ(mx::size_of(model.dtype()), 2);
@@ -115,19 +112,20 @@ TEST_P(HalfPrecision, ChoosesTheSameTokensWhereTheGapAllows) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Types, HalfPrecision,
-    testing::Values(std::pair("bfloat16", 0x1p-8F),
-                    std::pair("float16", 0x1p-11F)),
-    [](const auto& each) { return std::string(each.param.first); });
+INSTANTIATE_TEST_SUITE_P(Types, HalfPrecision,
+                         testing::Values(std::pair("bfloat16", 0x1p-8F),
+                                         std::pair("float16", 0x1p-11F)),
+                         [](const auto& each) {
+                           return std::string(each.param.first);
+                         });
 
 TEST_F(ModelExpected, CastsToTheTypeAskedFor) {
   const auto expected = arrays_of("bfloat16/expected.safetensors");
   const Qwen3 model = load_model("bfloat16", mx::float32);
   EXPECT_EQ(model.dtype(), mx::float32);
-  EXPECT_LE(distance(logits_of(model, expected.at("tokens")),
-                     expected.at("float64")),
-            1e-4);
+  EXPECT_LE(
+      distance(logits_of(model, expected.at("tokens")), expected.at("float64")),
+      1e-4);
 }
 
 }  // namespace

@@ -13,11 +13,11 @@
 namespace evoke::model {
 
 struct GenerateOptions {
-  SamplingOptions sampling;
+  SamplingOptions sampling = {};
   int max_tokens = 100;  // at least 1
   // Tokens of the prompt per step; more need more memory.
   int prefill_step = 2048;
-  std::vector<int32_t> eos_ids;  // tokens that end the text
+  std::vector<int32_t> eos_ids = {};  // tokens that end the text
   // Goes on to max_tokens, for times that can be compared.
   bool ignore_eos = false;
 };
