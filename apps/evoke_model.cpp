@@ -68,8 +68,9 @@ void add_generate(CLI::App& app, Options& options) {
                       "float32, float16 or bfloat16 (default: as stored)");
   command
       ->add_option("--prefill-step-size", request.options.prefill_step,
-                   "Tokens of the prompt at a time")
-      ->capture_default_str();
+                   "Tokens of the prompt at a time (default: as the device "
+                   "likes)")
+      ->check(CLI::PositiveNumber);
   command->add_flag("--json", options.json,
                     "One JSON document on standard output");
 }

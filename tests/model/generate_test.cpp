@@ -125,7 +125,7 @@ TEST_F(Generate, RefusesPromptsThatTheModelCannotRead) {
   EXPECT_THROW(run({1, 300}, {}), UsageError);
   EXPECT_THROW(run({-1}, {}), UsageError);
   EXPECT_THROW(run({1}, {.max_tokens = 0}), UsageError);
-  EXPECT_THROW(run({1}, {.prefill_step = 0}), UsageError);
+  EXPECT_THROW(run({1}, {.prefill_step = -1}), UsageError);
 }
 
 }  // namespace

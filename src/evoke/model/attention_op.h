@@ -18,7 +18,8 @@ using AttentionOp = std::function<mlx::core::array(
     const mlx::core::array& query, const mlx::core::array& key,
     const mlx::core::array& value, float scale, bool causal)>;
 
-// mx.fast.scaled_dot_product_attention, on the default stream.
+// mx.fast.scaled_dot_product_attention, on the default stream; in float32,
+// casts included, where that is quicker (cpu_products.h).
 AttentionOp fast_attention();
 
 }  // namespace evoke::model

@@ -1,5 +1,6 @@
 #include "evoke/model/generate.h"
 
+#include <mlx/device.h>
 #include <mlx/memory.h>
 #include <mlx/ops.h>
 #include <mlx/transforms.h>
@@ -27,8 +28,8 @@ double per_second(int64_t tokens, double ms) {
 void check(const Qwen3& model, std::span<const int32_t> prompt,
            const GenerateOptions& options) {
   if (prompt.empty()) throw UsageError("[generate] the prompt is empty.");
-  if (options.max_tokens < 1 || options.prefill_step < 1) {
-    throw UsageError("[generate] max_tokens and prefill_step begin at 1.");
+  if (options.max_tokens < 1 || options.prefill_step < 0) {
+    throw UsageError("[generate] max_tokens begins at 1.");
   }
   for (const int32_t id : prompt) {
     if (id >= 0 && id < model.config().vocab_size) continue;
@@ -79,6 +80,7 @@ class Text {
 };
 
 mx::array read_prompt(Text& text, std::span<const int32_t> prompt, int step) {
+  if (step == 0) step = mx::default_device() == mx::Device::gpu ? 2048 : 512;
   const auto as_array = [](std::span<const int32_t> ids) {
     return mx::array(ids.data(), {1, static_cast<int>(ids.size())}, mx::int32);
   };

@@ -2,6 +2,7 @@
 
 #include <mlx/ops.h>
 
+#include "evoke/model/cpu_products.h"
 #include "evoke/model/tokenizer/json_part.h"
 
 namespace evoke::model {
@@ -43,10 +44,28 @@ Linear::Linear(Weights& weights, const std::string& name, int outputs,
 }
 
 mx::array Linear::operator()(const mx::array& x) const {
+  if (is_wider_quicker(x)) {
+    const mx::array product =
+        mx::matmul(mx::astype(x, mx::float32), mx::transpose(as_float32()));
+    return mx::astype(product, x.dtype());
+  }
   if (!packed_) return mx::matmul(x, mx::transpose(weight_));
   return mx::quantized_matmul(x, weight_, packed_->scales, packed_->biases,
                               true, packed_->quantization.group_size,
                               packed_->quantization.bits);
+}
+
+bool Linear::is_wider_quicker(const mx::array& x) const {
+  if (!packed_ && weight_.dtype() == mx::float32) return false;
+  return x.size() > static_cast<std::size_t>(x.shape(-1)) && widens_products();
+}
+
+mx::array Linear::as_float32() const {
+  if (!packed_) return mx::astype(weight_, mx::float32);
+  return mx::astype(mx::dequantize(weight_, packed_->scales, packed_->biases,
+                                   packed_->quantization.group_size,
+                                   packed_->quantization.bits),
+                    mx::float32);
 }
 
 mx::array Linear::rows(const mx::array& ids) const {

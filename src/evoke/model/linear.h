@@ -33,6 +33,9 @@ class Linear {
     mlx::core::array biases;
     Quantization quantization;
   };
+  bool is_wider_quicker(const mlx::core::array& x) const;
+  mlx::core::array as_float32() const;
+
   mlx::core::array weight_;
   std::optional<Packed> packed_;
 };

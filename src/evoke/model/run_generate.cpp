@@ -1,6 +1,5 @@
 #include "evoke/model/run_generate.h"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
 #include <mlx/device.h>
 #include <mlx/memory.h>
@@ -13,6 +12,7 @@
 #include "evoke/base/clock.h"
 #include "evoke/base/error.h"
 #include "evoke/base/utf8.h"
+#include "evoke/model/cpu_products.h"
 #include "evoke/model/model_folder.h"
 #include "evoke/model/tokenizer/chat_template.h"
 #include "evoke/model/tokenizer/streaming_decoder.h"
@@ -32,14 +32,6 @@ T value_or_throw(Result<T> result) {
 std::string name_of(mx::Dtype dtype) {
   if (dtype == mx::float32) return "float32";
   return dtype == mx::float16 ? "float16" : "bfloat16";
-}
-
-std::string blas_file() {
-  Dl_info info{};
-  const void* symbol = ::dlsym(RTLD_DEFAULT, "cblas_sgemm");
-  if (symbol == nullptr || ::dladdr(symbol, &info) == 0) return "unknown";
-  const std::string path = info.dli_fname;
-  return path.substr(path.rfind('/') + 1);
 }
 
 int64_t peak_resident_bytes() {
