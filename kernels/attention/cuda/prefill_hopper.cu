@@ -9,31 +9,36 @@ overlap = { value = 1, choices = [0, 1] }
 persistent = { value = 1, choices = [0, 1] }
 ping_pong = { value = 1, choices = [0, 1] }
 resident = { value = 1, choices = [1, 2] }
+split = { value = 1, choices = [1, 2] }
 stages = { value = 2, choices = [1, 2, 3, 4] }
 tile_kv = { value = 128, choices = [64, 80, 96, 112, 128, 144, 160, 176, 192] }
-constraints = ["D == 128", "Hq % Hkv == 0", "ping_pong == 0 || consumers == 2", "resident == 1 || consumers == 1", "consumers * 16384 + stages * tile_kv * 512 + 1280 <= max_threadgroup_memory / resident - (resident - 1) * 1024"]
+constraints = ["D == 128", "Hq % Hkv == 0", "ping_pong == 0 || consumers == 2 && split == 1", "consumers % split == 0", "resident == 1 || consumers == 1", "consumers / split * (16384 + (split - 1) * 34816) + stages * tile_kv * 512 + 1280 <= max_threadgroup_memory / resident - (resident - 1) * 1024"]
 
 [scratch]
 counters = { type = "int32", shape = ["2"], init = "zero", self_reset = true }
 
 [derive]
 section = "min(B * Hq, max(1, 33554432 / (Lk * D * 4)) * (Hq / Hkv))"
-tiles = "ceil_div(Lq, 64 * consumers) * Hq * B"
+tiles = "ceil_div(Lq, 64 * (consumers / split)) * Hq * B"
 
 [tensor_map.query_map]
 tensor = "query"
+l2_promotion = 256
 box = [64, 64, 1, 1]
 swizzle = 128
 [tensor_map.key_map]
 tensor = "key"
+l2_promotion = 256
 box = [64, "tile_kv", 1, 1]
 swizzle = 128
 [tensor_map.value_map]
 tensor = "value"
+l2_promotion = 256
 box = [64, "tile_kv", 1, 1]
 swizzle = 128
 [tensor_map.output_map]
 tensor = "output"
+l2_promotion = 256
 box = [64, 64, 1, 1]
 swizzle = 128
 
@@ -47,11 +52,12 @@ tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
 threadgroups = ["persistent ? min(tiles, num_sms * resident) : tiles", 1, 1]
 threads = ["(consumers + 1) * 128", 1, 1]
 min_blocks = "resident"
-dynamic_memory = "1024 + consumers * 16384 + stages * tile_kv * 512 + 256"
+dynamic_memory = "1024 + consumers / split * (16384 + (split - 1) * 34816) + stages * tile_kv * 512 + 256"
 evoke*/
 
 // A block has one producer warpgroup, of which one thread issues the copies,
-// and `consumers` warpgroups of 64 query rows each. Keys and values come
+// and `consumers` warpgroups, of 64 query rows each or, with split = 2, two for
+// the same rows and every other block of keys, merged at the end. Keys and values come
 // through rings of `stages` tiles of tile_kv rows, from the diagonal to the
 // left; a tile of 128 columns is two panels of 64, swizzled by 128 bytes.
 // Scores are wgmma's sums in registers; packed in pairs they are the left
@@ -63,10 +69,13 @@ evoke*/
 //        ping_pong   two consumers take turns at the tensor cores
 //        persistent  blocks take tiles from a counter until none is left
 //        order       1: the tiles with most keys first
+//        split       warpgroups that share the keys of 64 rows: for lengths at
+//                    which the longest tile decides
 //        resident    blocks per SM
 
 // EVOLVE-BLOCK-START
-constexpr int kTileQ = 64 * consumers;
+constexpr int kRowGroups = consumers / split;
+constexpr int kTileQ = 64 * kRowGroups;
 constexpr int kHeads = Hq / Hkv;
 constexpr uint32_t kQueryPanel = 64 * 128;  // bytes
 constexpr uint32_t kPanel = tile_kv * 128;
@@ -75,8 +84,8 @@ constexpr int kSums = tile_kv / 2;  // scores of one thread
 constexpr int kTickets = 2;         // tiles announced ahead
 
 struct Barriers {
-  uint64_t query_full[consumers];
-  uint64_t query_empty[consumers];
+  uint64_t query_full[kRowGroups];
+  uint64_t query_empty[kRowGroups];
   uint64_t key_full[stages];
   uint64_t key_empty[stages];
   uint64_t value_full[stages];
@@ -86,16 +95,25 @@ struct Barriers {
   int tile[kTickets];
 };
 
-// A place in a ring, and the parity of its current round.
+// A place in a ring of `slots`, and the parity of its current round.
+template <int slots>
 struct Place {
   int slot = 0;
   uint32_t parity = 0;
-  EVOKE_DEVICE void advance(int slots) {
-    if (++slot == slots) {
-      slot = 0;
+  EVOKE_DEVICE void advance(int steps = 1) {
+    slot += steps;
+    while (slot >= slots) {
+      slot -= slots;
       parity ^= 1;
     }
   }
+};
+
+// What the second of two warpgroups that share rows hands to the first.
+struct Half {
+  float out[64][kWarpgroup];
+  float greatest[2][kWarpgroup];
+  float sum[2][kWarpgroup];
 };
 
 // The queries [first, first + kTileQ) of a head, and the blocks of keys that
@@ -212,22 +230,23 @@ KERNEL(attend) {
   unsigned char* const memory =
       threadgroup_memory + (-shared_address(threadgroup_memory) & 1023);
   unsigned char* const query_tiles = memory;
-  unsigned char* const key_tiles = query_tiles + consumers * 2 * kQueryPanel;
+  unsigned char* const key_tiles = query_tiles + kRowGroups * 2 * kQueryPanel;
   unsigned char* const value_tiles = key_tiles + stages * kStage;
+  Half* const halves = reinterpret_cast<Half*>(value_tiles + stages * kStage);
   Barriers& bars =
-      *reinterpret_cast<Barriers*>(value_tiles + stages * kStage);
+      *reinterpret_cast<Barriers*>(halves + (split - 1) * kRowGroups);
   const int warpgroup = threadIdx.x / kWarpgroup;
 
   if (threadIdx.x == 0) {
-    for (int i = 0; i < consumers; ++i) {
+    for (int i = 0; i < kRowGroups; ++i) {
       mbarrier_init(&bars.query_full[i], 1);
       mbarrier_init(&bars.query_empty[i], 1);
     }
     for (int i = 0; i < stages; ++i) {
       mbarrier_init(&bars.key_full[i], 1);
-      mbarrier_init(&bars.key_empty[i], consumers);
+      mbarrier_init(&bars.key_empty[i], kRowGroups);
       mbarrier_init(&bars.value_full[i], 1);
-      mbarrier_init(&bars.value_empty[i], consumers);
+      mbarrier_init(&bars.value_empty[i], kRowGroups);
     }
     for (int i = 0; i < kTickets; ++i) {
       mbarrier_init(&bars.tile_full[i], 1);
@@ -247,8 +266,8 @@ KERNEL(attend) {
       prefetch_map(key_map);
       prefetch_map(value_map);
       prefetch_map(output_map);
-      Place place;    // of keys and values: filled in step
-      Place ticket;
+      Place<stages> place;  // of keys and values: filled in step
+      Place<kTickets> ticket;
       uint32_t queries = 0;  // parity of query_empty
       int index = blockIdx.x;
       while (true) {
@@ -256,7 +275,7 @@ KERNEL(attend) {
           mbarrier_wait(&bars.tile_empty[ticket.slot], ticket.parity ^ 1);
           bars.tile[ticket.slot] = index;
           mbarrier_arrive(&bars.tile_full[ticket.slot]);
-          ticket.advance(kTickets);
+          ticket.advance();
         }
         if (index >= tiles) break;
         const Tile tile = tile_at(index, B, Lq, Lk, section);
@@ -268,18 +287,18 @@ KERNEL(attend) {
           load_tile(to + kPanel, map, full, 64, block * tile_kv, group,
                     tile.batch);
         };
-        const auto load_keys = [&](int block, const Place& at) {
+        const auto load_keys = [&](int block, const Place<stages>& at) {
           mbarrier_wait(&bars.key_empty[at.slot], at.parity ^ 1);
           load_panels(key_tiles + at.slot * kStage, key_map,
                       &bars.key_full[at.slot], block);
         };
-        const auto load_values = [&](int block, const Place& at) {
+        const auto load_values = [&](int block, const Place<stages>& at) {
           mbarrier_wait(&bars.value_empty[at.slot], at.parity ^ 1);
           load_panels(value_tiles + at.slot * kStage, value_map,
                       &bars.value_full[at.slot], block);
         };
 #pragma unroll
-        for (int i = 0; i < consumers; ++i) {
+        for (int i = 0; i < kRowGroups; ++i) {
           mbarrier_wait(&bars.query_empty[i], queries ^ 1);
           mbarrier_arrive_expect(&bars.query_full[i], 2 * kQueryPanel);
           unsigned char* const to = query_tiles + i * 2 * kQueryPanel;
@@ -293,8 +312,8 @@ KERNEL(attend) {
         queries ^= 1;
         // Keys run one block ahead of values.
         for (int block = tile.blocks - 1; block >= 0; --block) {
-          Place next = place;
-          next.advance(stages);
+          Place<stages> next = place;
+          next.advance();
           if (block > 0) load_keys(block - 1, next);
           load_values(block, place);
           place = next;
@@ -321,7 +340,9 @@ KERNEL(attend) {
     const int lane = thread % kWarp;
     const bool leader = thread == 0;
     const float log2_scale = scale * kLog2E;
-    unsigned char* const my_query = query_tiles + consumer * 2 * kQueryPanel;
+    const int row_group = consumer / split;
+    const int half = consumer % split;
+    unsigned char* const my_query = query_tiles + row_group * 2 * kQueryPanel;
     const uint64_t q = descriptor_k_major(my_query);
     const uint64_t k = descriptor_k_major(key_tiles);
     const uint64_t v = descriptor_mn_major(value_tiles, kPanel);
@@ -334,9 +355,13 @@ KERNEL(attend) {
     };
     if (ping_pong != 0 && consumer == 1) named_barrier_arrive(1, 256);
 
-    Place key_place;
-    Place value_place;
-    Place ticket;
+    if (split == 2 && half == 0) named_barrier_arrive(9 + row_group, 256);
+
+    Place<stages> key_place;
+    Place<stages> value_place;
+    key_place.advance(half);
+    value_place.advance(half);
+    Place<kTickets> ticket;
     uint32_t queries = 0;
     int index = blockIdx.x;
     while (true) {
@@ -345,20 +370,20 @@ KERNEL(attend) {
         index = bars.tile[ticket.slot];
         named_barrier_sync(3 + consumer, kWarpgroup);
         if (leader) mbarrier_arrive(&bars.tile_empty[ticket.slot]);
-        ticket.advance(kTickets);
+        ticket.advance();
       }
       if (index >= tiles) break;
       const Tile tile = tile_at(index, B, Lq, Lk, section);
-      const int row = tile.first + 64 * consumer;
+      const int row = tile.first + 64 * row_group;
 
       float out[64];
 #pragma unroll
       for (int i = 0; i < 64; ++i) out[i] = 0;
       Rows rows = {{-INFINITY, -INFINITY}, {0, 0}};
 
-      mbarrier_wait(&bars.query_full[consumer], queries);
+      mbarrier_wait(&bars.query_full[row_group], queries);
       queries ^= 1;
-      if (tile.blocks > 0) {
+      if (tile.blocks > half) {
         // The keys that the two rows of this thread see, and those that all
         // rows of this warpgroup see.
         const int of_row = row + 16 * warp + lane / 4;
@@ -368,7 +393,7 @@ KERNEL(attend) {
         float scores[kSums];
         uint32_t p[kSums / 2];
         float correction[2];
-        int block = tile.blocks - 1;
+        int block = tile.blocks - 1 - half;
         const auto soften = [&] {
           if ((block + 1) * tile_kv > common) {
             mask(scores, visible0, visible1, block * tile_kv + 2 * (lane % 4));
@@ -377,11 +402,11 @@ KERNEL(attend) {
         };
         const auto release_key = [&] {
           if (leader) mbarrier_arrive(&bars.key_empty[key_place.slot]);
-          key_place.advance(stages);
+          key_place.advance(split);
         };
         const auto release_value = [&] {
           if (leader) mbarrier_arrive(&bars.value_empty[value_place.slot]);
-          value_place.advance(stages);
+          value_place.advance(split);
         };
         const auto issue_keys = [&] {
           wgmma_fence();
@@ -404,7 +429,7 @@ KERNEL(attend) {
         soften();
         pack(p, scores);
 
-        for (--block; block >= 0; --block) {
+        for (block -= split; block >= 0; block -= split) {
           mbarrier_wait(&bars.key_full[key_place.slot], key_place.parity);
           take_turn();
           if constexpr (overlap != 0) {
@@ -431,6 +456,47 @@ KERNEL(attend) {
         issue_values();
         wgmma_wait<0>();
         release_value();
+      }
+
+      if constexpr (split == 2) {
+        // An odd number of blocks leaves the warpgroups one apart: the next
+        // tile's first block is half 0's again.
+        const int mine = (tile.blocks - half + 1) / 2 * 2;
+        key_place.advance(tile.blocks - mine + stages * 2);
+        value_place.advance(tile.blocks - mine + stages * 2);
+        Half& other = halves[row_group];
+        if (half == 1) {
+          named_barrier_sync(9 + row_group, 256);
+#pragma unroll
+          for (int i = 0; i < 64; ++i) other.out[i][thread] = out[i];
+#pragma unroll
+          for (int r = 0; r < 2; ++r) {
+            other.greatest[r][thread] = rows.greatest[r];
+            other.sum[r][thread] = rows.sum[r];
+          }
+          named_barrier_arrive(6 + row_group, 256);
+          if constexpr (persistent == 0) break;
+          continue;
+        }
+        named_barrier_sync(6 + row_group, 256);
+        float mine_by[2];
+        float other_by[2];
+#pragma unroll
+        for (int r = 0; r < 2; ++r) {
+          const float greatest = other.greatest[r][thread];
+          const float top = fmaxf(rows.greatest[r], greatest);
+          const float base = top == -INFINITY ? 0.0f : top * log2_scale;
+          mine_by[r] = exp2_approx(rows.greatest[r] * log2_scale - base);
+          other_by[r] = exp2_approx(greatest * log2_scale - base);
+          rows.sum[r] =
+              rows.sum[r] * mine_by[r] + other.sum[r][thread] * other_by[r];
+        }
+#pragma unroll
+        for (int i = 0; i < 64; ++i) {
+          out[i] = out[i] * mine_by[i / 2 % 2] +
+                   other.out[i][thread] * other_by[i / 2 % 2];
+        }
+        named_barrier_arrive(9 + row_group, 256);
       }
 
       // Rows that see no key are zero.
@@ -464,7 +530,7 @@ KERNEL(attend) {
         }
         commit_stores();
         wait_stores_read<0>();
-        mbarrier_arrive(&bars.query_empty[consumer]);
+        mbarrier_arrive(&bars.query_empty[row_group]);
       }
       if constexpr (persistent == 0) break;
     }

@@ -4,6 +4,6 @@
 
 #include "barriers.h"
 #include "copies.h"
-#include "mma.h"
 #include "types.h"
+#include "warp_mma.h"
 #include "wgmma.h"

@@ -10,7 +10,7 @@
 // to 16w + 15. With g = lane / 4 and t = lane % 4 its sums are
 //   d[4j], d[4j+1]    row 16w + g,     columns 8j + 2t, 8j + 2t + 1
 //   d[4j+2], d[4j+3]  row 16w + g + 8, the same columns
-// and a in registers is as in mma.h, so that the sums of one product, packed
+// and a in registers is as in warp_mma.h, so that the sums of one product, packed
 // in pairs, are the a of the next: for k step s
 //   d[8s],d[8s+1]  d[8s+2],d[8s+3]  d[8s+4],d[8s+5]  d[8s+6],d[8s+7]
 #pragma once
