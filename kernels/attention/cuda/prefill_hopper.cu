@@ -100,10 +100,15 @@ template <int slots>
 struct Place {
   int slot = 0;
   uint32_t parity = 0;
-  EVOKE_DEVICE void advance(int steps = 1) {
-    slot += steps;
-    while (slot >= slots) {
-      slot -= slots;
+  EVOKE_DEVICE void advance() {
+    if (++slot == slots) {
+      slot = 0;
+      parity ^= 1;
+    }
+  }
+  EVOKE_DEVICE void retreat() {
+    if (--slot < 0) {
+      slot = slots - 1;
       parity ^= 1;
     }
   }
@@ -160,6 +165,11 @@ EVOKE_DEVICE void multiply_values(float (&out)[64], const uint32_t (&p)[kSums / 
                         p[4 * step + 3], advanced(v, step * 2048), true);
   }
 }
+
+template <bool b>
+struct Constant {
+  static constexpr bool value = b;
+};
 
 // The two rows of a thread.
 struct Rows {
@@ -258,7 +268,7 @@ KERNEL(attend) {
 
   if (warpgroup == 0) {
     // ---------------------------------------------------------- the producer
-    if constexpr (consumers == 2) release_registers<24>();
+    if constexpr (consumers == 2) release_registers<tile_kv <= 160 ? 40 : 24>();
     if constexpr (consumers == 3) release_registers<32>();
     if constexpr (resident == 2) release_registers<24>();
     if (threadIdx.x == 0) {
@@ -331,7 +341,7 @@ KERNEL(attend) {
     }
   } else {
     // --------------------------------------------------------- the consumers
-    if constexpr (consumers == 2) claim_registers<240>();
+    if constexpr (consumers == 2) claim_registers<tile_kv <= 160 ? 232 : 240>();
     if constexpr (consumers == 3) claim_registers<160>();
     if constexpr (resident == 2) claim_registers<232>();
     const int consumer = warpgroup - 1;
@@ -359,8 +369,10 @@ KERNEL(attend) {
 
     Place<stages> key_place;
     Place<stages> value_place;
-    key_place.advance(half);
-    value_place.advance(half);
+    if (half == 1) {
+      key_place.advance();
+      value_place.advance();
+    }
     Place<kTickets> ticket;
     uint32_t queries = 0;
     int index = blockIdx.x;
@@ -394,19 +406,18 @@ KERNEL(attend) {
         uint32_t p[kSums / 2];
         float correction[2];
         int block = tile.blocks - 1 - half;
-        const auto soften = [&] {
-          if ((block + 1) * tile_kv > common) {
-            mask(scores, visible0, visible1, block * tile_kv + 2 * (lane % 4));
-          }
-          softmax(scores, rows, correction, log2_scale);
-        };
-        const auto release_key = [&] {
-          if (leader) mbarrier_arrive(&bars.key_empty[key_place.slot]);
-          key_place.advance(split);
+        // Never false, but known only after softmax: what keeps softmax before
+        // the wait that follows, under the product with V.
+        const auto softened = [&] { return !(rows.sum[0] + rows.sum[1] < 0); };
+        const auto release_key = [&](bool certain) {
+          if (leader && certain) mbarrier_arrive(&bars.key_empty[key_place.slot]);
+          if constexpr (split == 2) key_place.advance();
+          key_place.advance();
         };
         const auto release_value = [&] {
           if (leader) mbarrier_arrive(&bars.value_empty[value_place.slot]);
-          value_place.advance(split);
+          if constexpr (split == 2) value_place.advance();
+          value_place.advance();
         };
         const auto issue_keys = [&] {
           wgmma_fence();
@@ -420,16 +431,11 @@ KERNEL(attend) {
           wgmma_commit();
         };
 
-        mbarrier_wait(&bars.key_full[key_place.slot], key_place.parity);
-        take_turn();
-        issue_keys();
-        pass_turn();
-        wgmma_wait<0>();
-        release_key();
-        soften();
-        pack(p, scores);
-
-        for (block -= split; block >= 0; block -= split) {
+        const auto mask_block = [&] {
+          mask(scores, visible0, visible1, block * tile_kv + 2 * (lane % 4));
+        };
+        // One block: its scores, and the block before times its values.
+        const auto step = [&](auto masked) {
           mbarrier_wait(&bars.key_full[key_place.slot], key_place.parity);
           take_turn();
           if constexpr (overlap != 0) {
@@ -444,26 +450,50 @@ KERNEL(attend) {
             wgmma_wait<0>();
             release_value();
           }
-          release_key();
-          soften();
+          if constexpr (overlap == 0) release_key(true);
+          if constexpr (masked.value) mask_block();
+          softmax(scores, rows, correction, log2_scale);
           if constexpr (overlap != 0) {
+            release_key(softened());
             wgmma_wait<0>();
             release_value();
           }
           correct(out, correction);
           pack(p, scores);
+        };
+
+        mbarrier_wait(&bars.key_full[key_place.slot], key_place.parity);
+        take_turn();
+        issue_keys();
+        pass_turn();
+        wgmma_wait<0>();
+        release_key(true);
+        if ((block + 1) * tile_kv > common) mask_block();
+        softmax(scores, rows, correction, log2_scale);
+        pack(p, scores);
+
+        block -= split;
+        for (; block >= 0 && (block + 1) * tile_kv > common; block -= split) {
+          step(Constant<true>());
         }
+        for (; block >= 0; block -= split) step(Constant<false>());
         issue_values();
         wgmma_wait<0>();
         release_value();
       }
 
       if constexpr (split == 2) {
-        // An odd number of blocks leaves the warpgroups one apart: the next
-        // tile's first block is half 0's again.
-        const int mine = (tile.blocks - half + 1) / 2 * 2;
-        key_place.advance(tile.blocks - mine + stages * 2);
-        value_place.advance(tile.blocks - mine + stages * 2);
+        // An odd number of blocks leaves this warpgroup one too far or one
+        // behind: half 0 takes the next tile's first block again.
+        if (tile.blocks % 2 == 1) {
+          if (half == 0) {
+            key_place.retreat();
+            value_place.retreat();
+          } else {
+            key_place.advance();
+            value_place.advance();
+          }
+        }
         Half& other = halves[row_group];
         if (half == 1) {
           named_barrier_sync(9 + row_group, 256);
