@@ -4,6 +4,7 @@ summary = "prefill on Hopper: tensor copies by a producer warp, wgmma by consume
 
 [parameters]
 consumers = { value = 2, choices = [1, 2, 3] }
+multicast = { value = 0, choices = [0, 1] }
 order = { value = 1, choices = [0, 1] }
 overlap = { value = 1, choices = [0, 1] }
 persistent = { value = 1, choices = [0, 1] }
@@ -12,7 +13,7 @@ resident = { value = 1, choices = [1, 2] }
 split = { value = 1, choices = [1, 2] }
 stages = { value = 2, choices = [1, 2, 3, 4] }
 tile_kv = { value = 128, choices = [64, 80, 96, 112, 128, 144, 160, 176, 192] }
-constraints = ["D == 128", "Hq % Hkv == 0", "ping_pong == 0 || consumers == 2 && split == 1", "consumers % split == 0", "resident == 1 || consumers == 1", "consumers / split * (16384 + (split - 1) * 34816) + stages * tile_kv * 512 + 1280 <= max_threadgroup_memory / resident - (resident - 1) * 1024"]
+constraints = ["D == 128", "Hq % Hkv == 0", "ping_pong == 0 || consumers == 2 && split == 1", "consumers % split == 0", "multicast == 0 || persistent == 0 && Hq / Hkv % 2 == 0", "resident == 1 || consumers == 1", "consumers / split * (16384 + (split - 1) * 34816) + stages * tile_kv * 512 + 1280 <= max_threadgroup_memory / resident - (resident - 1) * 1024"]
 
 [scratch]
 counters = { type = "int32", shape = ["2"], init = "zero", self_reset = true }
@@ -51,6 +52,7 @@ writes = ["output", "counters"]
 tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
 threadgroups = ["persistent ? min(tiles, num_sms * resident) : tiles", 1, 1]
 threads = ["(consumers + 1) * 128", 1, 1]
+cluster = ["1 + multicast", 1, 1]
 min_blocks = "resident"
 dynamic_memory = "1024 + consumers / split * (16384 + (split - 1) * 34816) + stages * tile_kv * 512 + 256"
 evoke*/
@@ -72,6 +74,8 @@ evoke*/
 //        split       warpgroups that share the keys of 64 rows: for lengths at
 //                    which the longest tile decides
 //        resident    blocks per SM
+//        multicast   1: clusters of two blocks, for two heads that share a key
+//                    head; each loads a half of keys and values for both
 
 // EVOLVE-BLOCK-START
 constexpr int kRowGroups = consumers / split;
@@ -81,6 +85,7 @@ constexpr uint32_t kQueryPanel = 64 * 128;  // bytes
 constexpr uint32_t kPanel = tile_kv * 128;
 constexpr uint32_t kStage = 2 * kPanel;
 constexpr int kSums = tile_kv / 2;  // scores of one thread
+constexpr int kBlocks = 1 + multicast;  // of a cluster
 constexpr int kTickets = 2;         // tiles announced ahead
 
 struct Barriers {
@@ -254,9 +259,9 @@ KERNEL(attend) {
     }
     for (int i = 0; i < stages; ++i) {
       mbarrier_init(&bars.key_full[i], 1);
-      mbarrier_init(&bars.key_empty[i], kRowGroups);
+      mbarrier_init(&bars.key_empty[i], kRowGroups * kBlocks);
       mbarrier_init(&bars.value_full[i], 1);
-      mbarrier_init(&bars.value_empty[i], kRowGroups);
+      mbarrier_init(&bars.value_empty[i], kRowGroups * kBlocks);
     }
     for (int i = 0; i < kTickets; ++i) {
       mbarrier_init(&bars.tile_full[i], 1);
@@ -264,7 +269,11 @@ KERNEL(attend) {
     }
     mbarrier_fence_init();
   }
-  __syncthreads();
+  if constexpr (multicast != 0) {
+    cluster_sync();
+  } else {
+    __syncthreads();
+  }
 
   if (warpgroup == 0) {
     // ---------------------------------------------------------- the producer
@@ -293,9 +302,15 @@ KERNEL(attend) {
         const auto load_panels = [&](unsigned char* to, const CUtensorMap& map,
                                      uint64_t* full, int block) {
           mbarrier_arrive_expect(full, kStage);
-          load_tile(to, map, full, 0, block * tile_kv, group, tile.batch);
-          load_tile(to + kPanel, map, full, 64, block * tile_kv, group,
-                    tile.batch);
+          if constexpr (multicast != 0) {
+            const int panel = static_cast<int>(cluster_rank());
+            load_tile_multicast(to + panel * kPanel, map, full, 0b11,
+                                64 * panel, block * tile_kv, group, tile.batch);
+          } else {
+            load_tile(to, map, full, 0, block * tile_kv, group, tile.batch);
+            load_tile(to + kPanel, map, full, 64, block * tile_kv, group,
+                      tile.batch);
+          }
         };
         const auto load_keys = [&](int block, const Place<stages>& at) {
           mbarrier_wait(&bars.key_empty[at.slot], at.parity ^ 1);
@@ -409,13 +424,23 @@ KERNEL(attend) {
         // Never false, but known only after softmax: what keeps softmax before
         // the wait that follows, under the product with V.
         const auto softened = [&] { return !(rows.sum[0] + rows.sum[1] < 0); };
+        // With multicast one thread tells each block of the cluster.
+        const auto release = [&](uint64_t* empty, bool certain) {
+          if constexpr (multicast != 0) {
+            if (thread < kBlocks && certain) {
+              mbarrier_arrive_remote(empty, thread);
+            }
+          } else {
+            if (leader && certain) mbarrier_arrive(empty);
+          }
+        };
         const auto release_key = [&](bool certain) {
-          if (leader && certain) mbarrier_arrive(&bars.key_empty[key_place.slot]);
+          release(&bars.key_empty[key_place.slot], certain);
           if constexpr (split == 2) key_place.advance();
           key_place.advance();
         };
         const auto release_value = [&] {
-          if (leader) mbarrier_arrive(&bars.value_empty[value_place.slot]);
+          release(&bars.value_empty[value_place.slot], true);
           if constexpr (split == 2) value_place.advance();
           value_place.advance();
         };
@@ -564,6 +589,11 @@ KERNEL(attend) {
       }
       if constexpr (persistent == 0) break;
     }
+  }
+  // No block leaves while another may still arrive at its barriers.
+  if constexpr (multicast != 0) {
+    __syncwarp();
+    cluster_sync();
   }
 }
 // EVOLVE-BLOCK-END

@@ -303,7 +303,7 @@ UNIT(unit_tensor_load) {
     prefetch_map(matrix_map);
     mbarrier_arrive_expect(full, 2 * 8192);
     load_tile(shared, matrix_map, full, x, y);
-    load_tile(shared + 8192, matrix_map, full, x + 3, y + 5);
+    load_tile(shared + 8192, matrix_map, full, x + 8, y + 5);
   }
   mbarrier_wait(full, 0);
   for (int i = threadIdx.x; i < 2 * 64 * 64; i += blockDim.x) {
@@ -317,7 +317,7 @@ UNIT(unit_tensor_load) {
 UNIT(plain_tensor_load) {
   for (int i = threadIdx.x; i < 2 * 64 * 64; i += blockDim.x) {
     const int row = corner(blockIdx.x, 1) + i / 64 % 64 + i / 4096 * 5;
-    const int column = corner(blockIdx.x, 0) + i % 64 + i / 4096 * 3;
+    const int column = corner(blockIdx.x, 0) + i % 64 + i / 4096 * 8;
     const bool inside =
         row >= 0 && row < kRows && column >= 0 && column < kColumns;
     out[blockIdx.x * 8192 + i] =
