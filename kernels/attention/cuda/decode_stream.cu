@@ -4,8 +4,9 @@ summary = "decode: the keys of a head split over the blocks of a cluster; one wa
 
 [parameters]
 cluster_size = { value = 8, choices = [1, 2, 4, 8] }
-evict_first = { value = 1, choices = [0, 1] }
+evict = { value = 1, choices = [0, 1, 2] }
 groups = { value = 1, choices = [1, 2, 3, 4, 8, 16] }
+promotion = { value = 256, choices = [0, 64, 128, 256] }
 min_resident = { value = 1, choices = [1, 2] }
 queries = { value = 1, choices = [1, 2, 4, 8] }
 stages = { value = 3, choices = [2, 3, 4, 6] }
@@ -22,12 +23,12 @@ tickets = { type = "int32", shape = ["B", "Hkv"], init = "zero", self_reset = tr
 tensor = "key"
 box = [64, "warps * tiles * 16", 1, 1]
 swizzle = 128
-l2_promotion = 256
+l2_promotion = "promotion"
 [tensor_map.value_map]
 tensor = "value"
 box = [64, "warps * tiles * 16", 1, 1]
 swizzle = 128
-l2_promotion = 256
+l2_promotion = "promotion"
 
 [[variant]]
 name = "decode"
@@ -169,7 +170,9 @@ KERNEL(attend) {
   if (warp == warps) {
     // The producer.
     const uint64_t policy =
-        evict_first != 0 ? evict_first_policy() : evict_normal_policy();
+        evict == 1   ? evict_first_policy()
+        : evict == 2 ? evict_unchanged_policy()
+                     : evict_normal_policy();
     int slot = 0;
     uint32_t parity = 1;
     if (threadIdx.x % kWarp == 0) {

@@ -4,23 +4,24 @@ summary = "prefill on Hopper: tensor copies by a producer warp, wgmma by consume
 
 [parameters]
 consumers = { value = 2, choices = [1, 2, 3] }
-multicast = { value = 0, choices = [0, 1] }
 order = { value = 1, choices = [0, 1] }
+output_tile = { value = 1, choices = [0, 1] }
 overlap = { value = 1, choices = [0, 1] }
+pack_heads = { value = 0, choices = [0, 1] }
 persistent = { value = 1, choices = [0, 1] }
 ping_pong = { value = 1, choices = [0, 1] }
 resident = { value = 1, choices = [1, 2] }
 split = { value = 1, choices = [1, 2] }
 stages = { value = 2, choices = [1, 2, 3, 4] }
 tile_kv = { value = 128, choices = [64, 80, 96, 112, 128, 144, 160, 176, 192] }
-constraints = ["D == 128", "Hq % Hkv == 0", "ping_pong == 0 || consumers == 2 && split == 1", "consumers % split == 0", "multicast == 0 || persistent == 0 && Hq / Hkv % 2 == 0", "resident == 1 || consumers == 1", "consumers / split * (16384 + (split - 1) * 34816) + stages * tile_kv * 512 + 1280 <= max_threadgroup_memory / resident - (resident - 1) * 1024"]
+constraints = ["D == 128", "Hq % Hkv == 0", "ping_pong == 0 || consumers == 2 && split == 1", "consumers % split == 0", "pack_heads == 0 || Hq / Hkv == 2 && consumers / split == 2", "resident == 1 || consumers == 1", "output_tile == 0 || split == 1", "consumers / split * (16384 * (1 + output_tile) + (split - 1) * 34816) + stages * tile_kv * 512 + 1280 <= max_threadgroup_memory / resident - (resident - 1) * 1024"]
 
 [scratch]
 counters = { type = "int32", shape = ["2"], init = "zero", self_reset = true }
 
 [derive]
-section = "min(B * Hq, max(1, 33554432 / (Lk * D * 4)) * (Hq / Hkv))"
-tiles = "ceil_div(Lq, 64 * (consumers / split)) * Hq * B"
+section = "min(B * Hq, max(1, 33554432 / (Lk * D * 4)) * (Hq / Hkv)) / (1 + pack_heads)"
+tiles = "ceil_div(Lq, 64 * (consumers / split) / (1 + pack_heads)) * (Hq / (1 + pack_heads)) * B"
 
 [tensor_map.query_map]
 tensor = "query"
@@ -52,9 +53,8 @@ writes = ["output", "counters"]
 tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
 threadgroups = ["persistent ? min(tiles, num_sms * resident) : tiles", 1, 1]
 threads = ["(consumers + 1) * 128", 1, 1]
-cluster = ["1 + multicast", 1, 1]
 min_blocks = "resident"
-dynamic_memory = "1024 + consumers / split * (16384 + (split - 1) * 34816) + stages * tile_kv * 512 + 256"
+dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1) * 34816) + stages * tile_kv * 512 + 256"
 evoke*/
 
 // A block has one producer warpgroup, of which one thread issues the copies,
@@ -70,22 +70,24 @@ evoke*/
 //                    product with V, and softmax runs under that product
 //        ping_pong   two consumers take turns at the tensor cores
 //        persistent  blocks take tiles from a counter until none is left
+//        output_tile 1: the output leaves through memory of its own, and not
+//                    through that of the queries, which come earlier so
 //        order       1: the tiles with most keys first
 //        split       warpgroups that share the keys of 64 rows: for lengths at
 //                    which the longest tile decides
+//        pack_heads  1: the two warpgroups of a block have the same rows of two
+//                    heads that share a key head
 //        resident    blocks per SM
-//        multicast   1: clusters of two blocks, for two heads that share a key
-//                    head; each loads a half of keys and values for both
 
 // EVOLVE-BLOCK-START
 constexpr int kRowGroups = consumers / split;
-constexpr int kTileQ = 64 * kRowGroups;
+constexpr int kPacked = 1 + pack_heads;  // heads of a tile
+constexpr int kTileQ = 64 * kRowGroups / kPacked;
 constexpr int kHeads = Hq / Hkv;
 constexpr uint32_t kQueryPanel = 64 * 128;  // bytes
 constexpr uint32_t kPanel = tile_kv * 128;
 constexpr uint32_t kStage = 2 * kPanel;
 constexpr int kSums = tile_kv / 2;  // scores of one thread
-constexpr int kBlocks = 1 + multicast;  // of a cluster
 constexpr int kTickets = 2;         // tiles announced ahead
 
 struct Barriers {
@@ -136,7 +138,7 @@ struct Tile {
 };
 EVOKE_DEVICE Tile tile_at(int index, int B, int Lq, int Lk, int section) {
   const int rows = (Lq + kTileQ - 1) / kTileQ;
-  const int heads = B * Hq;
+  const int heads = B * Hq / kPacked;
   const int before = index / (section * rows) * section;
   const int width = min(section, heads - before);
   const int rest = index - before * rows;
@@ -144,8 +146,8 @@ EVOKE_DEVICE Tile tile_at(int index, int B, int Lq, int Lk, int section) {
   const int at = before + rest % width;
   Tile tile;
   tile.first = (order == 1 ? rows - 1 - row : row) * kTileQ;
-  tile.head = at % Hq;
-  tile.batch = at / Hq;
+  tile.head = at % (Hq / kPacked) * kPacked;
+  tile.batch = at / (Hq / kPacked);
   const int seen =
       causal ? min(Lk, Lk - Lq + min(tile.first + kTileQ, Lq)) : Lk;
   tile.blocks = max(0, (seen + tile_kv - 1) / tile_kv);
@@ -201,12 +203,14 @@ EVOKE_DEVICE void softmax(float (&scores)[kSums], Rows& rows,
                           float (&correction)[2], float log2_scale) {
 #pragma unroll
   for (int r = 0; r < 2; ++r) {
-    float top = rows.greatest[r];
+    float even = rows.greatest[r];
+    float odd = -INFINITY;
 #pragma unroll
     for (int j = 0; j < kSums / 4; ++j) {
-      top = fmaxf(top, fmaxf(scores[4 * j + 2 * r], scores[4 * j + 2 * r + 1]));
+      even = fmaxf(even, scores[4 * j + 2 * r]);
+      odd = fmaxf(odd, scores[4 * j + 2 * r + 1]);
     }
-    top = max_over_lanes<0b11>(top);
+    const float top = max_over_lanes<0b11>(fmaxf(even, odd));
     const float base = top == -INFINITY ? 0.0f : top * log2_scale;
     correction[r] = exp2_approx(rows.greatest[r] * log2_scale - base);
     rows.greatest[r] = top;
@@ -245,7 +249,9 @@ KERNEL(attend) {
   unsigned char* const memory =
       threadgroup_memory + (-shared_address(threadgroup_memory) & 1023);
   unsigned char* const query_tiles = memory;
-  unsigned char* const key_tiles = query_tiles + kRowGroups * 2 * kQueryPanel;
+  unsigned char* const output_tiles =
+      query_tiles + output_tile * kRowGroups * 2 * kQueryPanel;
+  unsigned char* const key_tiles = output_tiles + kRowGroups * 2 * kQueryPanel;
   unsigned char* const value_tiles = key_tiles + stages * kStage;
   Half* const halves = reinterpret_cast<Half*>(value_tiles + stages * kStage);
   Barriers& bars =
@@ -259,9 +265,9 @@ KERNEL(attend) {
     }
     for (int i = 0; i < stages; ++i) {
       mbarrier_init(&bars.key_full[i], 1);
-      mbarrier_init(&bars.key_empty[i], kRowGroups * kBlocks);
+      mbarrier_init(&bars.key_empty[i], kRowGroups);
       mbarrier_init(&bars.value_full[i], 1);
-      mbarrier_init(&bars.value_empty[i], kRowGroups * kBlocks);
+      mbarrier_init(&bars.value_empty[i], kRowGroups);
     }
     for (int i = 0; i < kTickets; ++i) {
       mbarrier_init(&bars.tile_full[i], 1);
@@ -269,11 +275,7 @@ KERNEL(attend) {
     }
     mbarrier_fence_init();
   }
-  if constexpr (multicast != 0) {
-    cluster_sync();
-  } else {
-    __syncthreads();
-  }
+  __syncthreads();
 
   if (warpgroup == 0) {
     // ---------------------------------------------------------- the producer
@@ -302,15 +304,9 @@ KERNEL(attend) {
         const auto load_panels = [&](unsigned char* to, const CUtensorMap& map,
                                      uint64_t* full, int block) {
           mbarrier_arrive_expect(full, kStage);
-          if constexpr (multicast != 0) {
-            const int panel = static_cast<int>(cluster_rank());
-            load_tile_multicast(to + panel * kPanel, map, full, 0b11,
-                                64 * panel, block * tile_kv, group, tile.batch);
-          } else {
-            load_tile(to, map, full, 0, block * tile_kv, group, tile.batch);
-            load_tile(to + kPanel, map, full, 64, block * tile_kv, group,
-                      tile.batch);
-          }
+          load_tile(to, map, full, 0, block * tile_kv, group, tile.batch);
+          load_tile(to + kPanel, map, full, 64, block * tile_kv, group,
+                    tile.batch);
         };
         const auto load_keys = [&](int block, const Place<stages>& at) {
           mbarrier_wait(&bars.key_empty[at.slot], at.parity ^ 1);
@@ -327,11 +323,12 @@ KERNEL(attend) {
           mbarrier_wait(&bars.query_empty[i], queries ^ 1);
           mbarrier_arrive_expect(&bars.query_full[i], 2 * kQueryPanel);
           unsigned char* const to = query_tiles + i * 2 * kQueryPanel;
-          const int row = tile.first + 64 * i;
-          load_tile(to, query_map, &bars.query_full[i], 0, row, tile.head,
+          const int row = tile.first + (pack_heads != 0 ? 0 : 64 * i);
+          const int head = tile.head + (pack_heads != 0 ? i : 0);
+          load_tile(to, query_map, &bars.query_full[i], 0, row, head,
                     tile.batch);
           load_tile(to + kQueryPanel, query_map, &bars.query_full[i], 64, row,
-                    tile.head, tile.batch);
+                    head, tile.batch);
           if (i == 0 && tile.blocks > 0) load_keys(tile.blocks - 1, place);
         }
         queries ^= 1;
@@ -368,6 +365,11 @@ KERNEL(attend) {
     const int row_group = consumer / split;
     const int half = consumer % split;
     unsigned char* const my_query = query_tiles + row_group * 2 * kQueryPanel;
+    unsigned char* const my_output =
+        output_tiles + row_group * 2 * kQueryPanel;
+    const auto release_query = [&] {
+      if (leader) mbarrier_arrive(&bars.query_empty[row_group]);
+    };
     const uint64_t q = descriptor_k_major(my_query);
     const uint64_t k = descriptor_k_major(key_tiles);
     const uint64_t v = descriptor_mn_major(value_tiles, kPanel);
@@ -399,9 +401,13 @@ KERNEL(attend) {
         if (leader) mbarrier_arrive(&bars.tile_empty[ticket.slot]);
         ticket.advance();
       }
-      if (index >= tiles) break;
+      if (index >= tiles) {
+        if (leader) wait_stores_read<0>();
+        break;
+      }
       const Tile tile = tile_at(index, B, Lq, Lk, section);
-      const int row = tile.first + 64 * row_group;
+      const int row = tile.first + (pack_heads != 0 ? 0 : 64 * row_group);
+      const int head = tile.head + (pack_heads != 0 ? row_group : 0);
 
       float out[64];
 #pragma unroll
@@ -424,23 +430,13 @@ KERNEL(attend) {
         // Never false, but known only after softmax: what keeps softmax before
         // the wait that follows, under the product with V.
         const auto softened = [&] { return !(rows.sum[0] + rows.sum[1] < 0); };
-        // With multicast one thread tells each block of the cluster.
-        const auto release = [&](uint64_t* empty, bool certain) {
-          if constexpr (multicast != 0) {
-            if (thread < kBlocks && certain) {
-              mbarrier_arrive_remote(empty, thread);
-            }
-          } else {
-            if (leader && certain) mbarrier_arrive(empty);
-          }
-        };
         const auto release_key = [&](bool certain) {
-          release(&bars.key_empty[key_place.slot], certain);
+          if (leader && certain) mbarrier_arrive(&bars.key_empty[key_place.slot]);
           if constexpr (split == 2) key_place.advance();
           key_place.advance();
         };
         const auto release_value = [&] {
-          release(&bars.value_empty[value_place.slot], true);
+          if (leader) mbarrier_arrive(&bars.value_empty[value_place.slot]);
           if constexpr (split == 2) value_place.advance();
           value_place.advance();
         };
@@ -502,9 +498,12 @@ KERNEL(attend) {
           step(Constant<true>());
         }
         for (; block >= 0; block -= split) step(Constant<false>());
+        if constexpr (output_tile != 0) release_query();
         issue_values();
         wgmma_wait<0>();
         release_value();
+      } else if constexpr (output_tile != 0) {
+        release_query();
       }
 
       if constexpr (split == 2) {
@@ -563,12 +562,17 @@ KERNEL(attend) {
       }
       correct(out, inverse);
 
-      // Through this warpgroup's queries, which are done with.
+      // Through shared memory: this warpgroup's own, or that of its queries,
+      // which are done with.
+      if constexpr (output_tile != 0) {
+        if (leader) wait_stores_read<0>();
+        named_barrier_sync(3 + consumer, kWarpgroup);
+      }
       const int my_row = 16 * warp + lane % 16;
 #pragma unroll
       for (int j = 0; j < 16; j += 2) {
         const uint32_t at =
-            shared_address(my_query) + j / 8 * kQueryPanel +
+            shared_address(my_output) + j / 8 * kQueryPanel +
             swizzled_chunk(my_row, j % 8 + lane / 16);
         store_matrices(at, pack_bfloat16(out[4 * j], out[4 * j + 1]),
                        pack_bfloat16(out[4 * j + 2], out[4 * j + 3]),
@@ -579,21 +583,19 @@ KERNEL(attend) {
       named_barrier_sync(3 + consumer, kWarpgroup);
       if (leader) {
         if (row < Lq) {
-          store_tile(output_map, my_query, 0, row, tile.head, tile.batch);
-          store_tile(output_map, my_query + kQueryPanel, 64, row, tile.head,
+          store_tile(output_map, my_output, 0, row, head, tile.batch);
+          store_tile(output_map, my_output + kQueryPanel, 64, row, head,
                      tile.batch);
         }
         commit_stores();
-        wait_stores_read<0>();
-        mbarrier_arrive(&bars.query_empty[row_group]);
+        // Shared memory stays until the copies have read it.
+        if constexpr (output_tile == 0 || persistent == 0) {
+          wait_stores_read<0>();
+        }
       }
+      if constexpr (output_tile == 0) release_query();
       if constexpr (persistent == 0) break;
     }
-  }
-  // No block leaves while another may still arrive at its barriers.
-  if constexpr (multicast != 0) {
-    __syncwarp();
-    cluster_sync();
   }
 }
 // EVOLVE-BLOCK-END

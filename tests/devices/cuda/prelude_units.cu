@@ -11,7 +11,6 @@
 //   unit copy_async     1  128 1   4096 1 0
 //   unit bulk           1  128 1   8192 1 0
 //   unit tensor_load    4  128 1  17408 1 0
-//   unit tensor_store   4  128 1  17408 1 0
 //   unit multicast      2  128 2  17408 1 0
 //   unit cluster        4  128 4   4096 1 0
 //   unit remote_async   4  128 4   4096 1 0
@@ -20,6 +19,8 @@
 //   unit registers      1  256 1   1024 1 0
 //   unit warp_mma       1   32 1      0 1 1e-5
 //   unit matrices       1   32 1   2048 1 0
+//   unit tensor_store   4  128 1  17408 1 0
+//   unit tensor_store2  4  128 1  17408 1 0
 #include "units.h"
 
 // ------------------------------------------------------------------- numbers
@@ -326,6 +327,32 @@ UNIT(plain_tensor_load) {
 }
 
 UNIT(unit_tensor_store) {
+  const int x = max(corner(blockIdx.x, 0), 0);
+  const int y = max(corner(blockIdx.x, 1), 0);
+  for (int i = threadIdx.x; i < 64 * 64; i += blockDim.x) {
+    const int row = i / 64;
+    unsigned char* const at = shared + swizzled_chunk(row, i % 64 / 8);
+    reinterpret_cast<bfloat16*>(at)[i % 8] = in[i];
+  }
+  fence_async_proxy();
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    store_tile(copy_map, shared, x, y);
+    commit_stores();
+    wait_stores_done<0>();
+  }
+}
+UNIT(plain_tensor_store) {
+  for (int i = threadIdx.x; i < 64 * 64; i += blockDim.x) {
+    const int row = max(corner(blockIdx.x, 1), 0) + i / 64;
+    const int column = max(corner(blockIdx.x, 0), 0) + i % 64;
+    if (row >= 0 && row < kRows && column >= 0 && column < kColumns) {
+      copy[row * kColumns + column] = in[i];
+    }
+  }
+}
+
+UNIT(unit_tensor_store2) {
   const int x = corner(blockIdx.x, 0);
   const int y = corner(blockIdx.x, 1);
   for (int i = threadIdx.x; i < 64 * 64; i += blockDim.x) {
@@ -341,7 +368,7 @@ UNIT(unit_tensor_store) {
     wait_stores_done<0>();
   }
 }
-UNIT(plain_tensor_store) {
+UNIT(plain_tensor_store2) {
   for (int i = threadIdx.x; i < 64 * 64; i += blockDim.x) {
     const int row = corner(blockIdx.x, 1) + i / 64;
     const int column = corner(blockIdx.x, 0) + i % 64;
