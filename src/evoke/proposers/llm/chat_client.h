@@ -16,12 +16,13 @@ namespace evoke::llm {
 
 // What is not set is not sent: services refuse what they do not know.
 struct ChatParameters {
-  std::optional<double> temperature;
-  std::optional<double> top_p;
-  std::optional<int64_t> max_tokens;
-  std::optional<int64_t> max_completion_tokens;  // what reasoning models take
-  std::optional<std::string> reasoning_effort;   // "low", "medium", "high"
-  std::optional<int64_t> seed;
+  std::optional<double> temperature = {};
+  std::optional<double> top_p = {};
+  std::optional<int64_t> max_tokens = {};
+  std::optional<int64_t> max_completion_tokens =
+      {};  // what reasoning models take
+  std::optional<std::string> reasoning_effort = {};  // "low", "medium", "high"
+  std::optional<int64_t> seed = {};
   bool operator==(const ChatParameters&) const = default;
 
   // The limit on the answer, whichever of both is set.
