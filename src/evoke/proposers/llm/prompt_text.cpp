@@ -236,12 +236,13 @@ std::string compiler_text(const Outcome& outcome,
   std::string text;
   for (const Json& unit : list_of(outcome, "units")) {
     if (!unit.is_object()) continue;
-    std::string name = "a variant";
-    const auto variant = unit.find("variant");
-    if (variant != unit.end() && variant->is_number_unsigned() &&
-        variant->get<std::size_t>() < names.size()) {
-      name = "variant " + names[variant->get<std::size_t>()];
-    }
+    const auto variant = unit.value("variant", Json());
+    const auto index =
+        variant.is_number_integer() ? variant.get<int64_t>() : -1;
+    const std::string name =
+        index >= 0 && index < static_cast<int64_t>(names.size())
+            ? "variant " + names[static_cast<std::size_t>(index)]
+            : "a variant";
     const std::string report = report_text(unit);
     if (report.empty()) continue;
     const std::string line = fmt::format("{}: {}\n", name, report);
@@ -274,8 +275,8 @@ std::string failure_text(const Outcome& outcome) {
   }
   if (right + wrong > 0) {
     text += fmt::format(
-        "{} cases were right, {} wrong (ratios are error / limit)\n{}", right,
-        wrong, rows);
+        "cases that were right: {}, wrong: {} (ratios are error / limit)\n{}",
+        right, wrong, rows);
   }
   return text;
 }
