@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,32 +18,78 @@ struct Exemplar {
   Outcome outcome;
 };
 
+// Something that was tried earlier in the run, without its text.
+struct TriedIdea {
+  CandidateId candidate = 0;
+  CandidateId parent = 0;
+  std::string operation;
+  std::vector<std::string> strategies;  // as the proposal named them
+  std::string summary;
+  OutcomeKind kind = OutcomeKind::measured;
+  double gain = 0;  // fitness / the parent's; 0: was not measured
+};
+
+// What one strategy tag gave over the whole run.
+struct StrategyRecord {
+  std::string strategy;
+  int tried = 0;         // proposals with an outcome that named it
+  int improved = 0;      // of these, better than their parent beyond noise
+  int failed = 0;        // of these, never measured
+  double best_gain = 0;  // greatest fitness / the parent's; 0: none
+};
+
+// The lists are best first, or most telling first; a proposer that has no room
+// leaves out the last ones.
 struct ProposalRequest {
   int64_t id = 0;  // 1, 2, ...: becomes the candidate's id
   int island = 0;
+  // Who is asked, as in Candidate::proposer: "parameters", "llm:gpt-x";
+  // empty: whoever gets the request.
+  std::string proposer;
   std::string operation;  // empty: the proposer chooses
   uint64_t rng_seed = 0;  // all randomness of this proposal comes from it
   Exemplar parent;
   std::vector<Exemplar> inspirations;  // distinct from the parent and each
                                        // other; best first
   int attempt = 0;                     // > 0: earlier answers were duplicates
+  // For "repair": the candidate to mend. It was made from `parent`, and its
+  // outcome says what is wrong.
+  std::optional<Exemplar> failed = {};
+  // Children of `parent` that failed, newest first: what not to do again.
+  std::vector<Exemplar> failed_siblings = {};
+  // Other ideas of the run, newest first.
+  std::vector<TriedIdea> tried = {};
+  std::vector<StrategyRecord> strategies = {};  // tried most often first
+};
+
+// What a proposal cost before it was judged.
+struct ProposalCost {
+  double seconds = 0;
+  // Empty: the price is not known. 0 without a paid service.
+  std::optional<double> usd = 0;
 };
 
 struct Proposal {
   std::string text;                  // a kernel file, normalised
-  std::vector<CandidateId> parents;  // first the one it was made from
+  std::vector<CandidateId> parents;  // first the one it was made from; after
+                                     // a repair the failed one comes second
   std::string operation;
   std::string summary;
   std::string proposer = {};  // "llm:gpt-x"; empty: the run's proposer
+  // What kind of idea it is ("split-kv", "wider-loads"), at most three.
+  std::vector<std::string> strategies = {};
+  ProposalCost cost = {};
 };
 
 class Proposer {
  public:
   virtual ~Proposer() = default;
   virtual std::string name() const = 0;
-  // May block; called from one thread at a time. `absent`: nothing new can be
-  // made from this parent (the search tries another one).
+  // May block. `absent`: nothing new can be made from this parent (the search
+  // tries another one).
   virtual Result<Proposal> propose(const ProposalRequest& request) = 0;
+  // Calls of propose() that may run at the same time, on threads of their own.
+  virtual int max_concurrency() const { return 1; }
 };
 
 }  // namespace evoke
