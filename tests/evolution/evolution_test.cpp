@@ -491,7 +491,7 @@ TEST(Evolution, OtherSpellingsOfASeedAreKnown) {
 
 TEST(Evolution, TheOperationThatWasAskedForIsRecorded) {
   auto config = plain_config();
-  config.operations = {"step"};
+  config.proposers = {{.name = "parameters", .operations = {"step"}}};
   Scenario s(config);
   s.start();
   const auto request = s.proposal();
@@ -500,7 +500,7 @@ TEST(Evolution, TheOperationThatWasAskedForIsRecorded) {
   const Step step = s.finish(s.evaluation(), OutcomeKind::measured, 1.5);
   EXPECT_EQ(step.candidate.operation, "jump");
   EXPECT_EQ(step.candidate.proposer, "llm:m");
-  EXPECT_EQ(step.outcome.details.at(kRequestedOperation), "step");
+  EXPECT_EQ(step.outcome.details.at(kRequestedOperation), "parameters/step");
   EXPECT_EQ(s.evolution.state().bandit().state()[0].pulls, 1);
   EXPECT_EQ(s.evolution.state().bandit().state()[0].reward, 0);
 }

@@ -8,7 +8,6 @@ EvolutionConfig evolution_config(const RunConfig& run) {
   EvolutionConfig config;
   config.rng_seed = run.rng_seed;
   config.workers = std::max(run.workers, 1);
-  config.proposer = run.proposer;
   config.budget = run.budget;
   config.selection = run.selection;
   config.population.islands = run.islands;

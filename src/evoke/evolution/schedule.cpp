@@ -22,7 +22,7 @@ bool Evolution::confirming() const {
 }
 
 std::optional<StopReason> Evolution::ended() const {
-  if (stop_requested_) return StopReason::requested;
+  if (outside_) return outside_;
   if (state_.stopping()) return state_.stopping();
   if (!budget_.allows_proposal(proposals_ - state_.forgiven())) {
     return StopReason::iterations;
@@ -34,10 +34,11 @@ void Evolution::fill(std::vector<Effect>& effects) {
   for (const CandidateId id : state_.population().take_remeasures()) {
     remeasures_.push_back(id);
   }
-  const auto capacity =
-      static_cast<std::size_t>(config_.workers + config_.proposals_ahead);
-  while (slots_.size() < capacity && fill_one(effects)) {
+  drop_late_slots();
+  const int capacity = config_.workers + config_.proposals_ahead;
+  while (slots_in(kWorkers) < capacity && fill_one(effects)) {
   }
+  add_open_slots();
   if (slots_.empty() && !said_stopped_) {
     said_stopped_ = true;
     const StopReason reason = ended().value_or(StopReason::requested);
@@ -132,6 +133,98 @@ bool Evolution::add_remeasure() {
   return added;
 }
 
+int Evolution::lane_of(const Candidate& candidate) const {
+  if (candidate.generation == 0) return kWorkers;
+  for (std::size_t i = 0; i < config_.proposers.size(); ++i) {
+    const ProposerConfig& proposer = config_.proposers[i];
+    if (proposer.in_flight > 0 &&
+        proposer_of(candidate.proposer) == proposer.name) {
+      return static_cast<int>(i);
+    }
+  }
+  return kWorkers;
+}
+
+std::ptrdiff_t Evolution::slots_in(int lane) const {
+  return std::count_if(slots_.begin(), slots_.end(),
+                       [lane](const Slot& slot) { return slot.lane == lane; });
+}
+
+template <typename Condition>
+void Evolution::drop_slots(Condition condition) {
+  for (const Slot& slot : slots_) {
+    if (slot.state == SlotState::proposing && condition(slot)) {
+      withdrawn_.push_back(slot.id);
+    }
+  }
+  std::erase_if(slots_, [&](const Slot& slot) {
+    const bool answered =
+        slot.state == SlotState::ready || slot.state == SlotState::evaluating;
+    return !answered && condition(slot);
+  });
+}
+
+void Evolution::drop_late_slots() {
+  const auto reason = ended();
+  if (!reason) return;
+  // Proposals within a budget of iterations are waited for.
+  const bool wait = *reason == StopReason::iterations;
+  drop_slots([&](const Slot& slot) {
+    return outside_.has_value() || slot.state == SlotState::open ||
+           (slot.lane >= 0 && !wait);
+  });
+}
+
+// As many as may be judged at a time; which ids they get is a function of the
+// applied outcomes, whether somebody comes or not.
+void Evolution::add_open_slots() {
+  if (!state_.founders_judged() || ended()) return;
+  while (slots_in(kUnasked) < config_.unasked) {
+    Slot slot;
+    slot.state = SlotState::open;
+    slot.lane = kUnasked;
+    slot.id = next_id_++;
+    slots_.push_back(std::move(slot));
+  }
+}
+
+// With what else is in flight in mind; false: no arm has room.
+bool Evolution::choose_arm(Slot& slot, Rng& rng) const {
+  const std::vector<Arm>& arms = state_.arms();
+  std::vector<std::ptrdiff_t> busy(config_.proposers.size(), 0);
+  for (const Slot& other : slots_) {
+    if (other.lane >= 0) ++busy[static_cast<std::size_t>(other.lane)];
+  }
+  std::vector<bool> open(arms.size());
+  for (std::size_t i = 0; i < arms.size(); ++i) {
+    const int limit = config_.proposers[arms[i].proposer].in_flight;
+    open[i] = limit == 0 || busy[arms[i].proposer] < limit;
+  }
+  if (std::find(open.begin(), open.end(), true) == open.end()) return false;
+
+  std::size_t chosen = 0;
+  if (arms.size() > 1) {
+    const Bandit& bandit = state_.bandit();
+    std::vector<int> in_flight(arms.size(), 0);
+    for (const Slot& other : slots_) {
+      const ProposalRequest& request = other.request;
+      if (request.id == 0) continue;
+      const std::size_t arm = bandit.index_of(arm_name(
+          source_name(request.proposer, request.model), request.operation));
+      if (arm < in_flight.size()) ++in_flight[arm];
+    }
+    chosen = bandit.choose(in_flight, rng, open);
+  }
+  const Arm& arm = arms[chosen];
+  slot.request.proposer = config_.proposers[arm.proposer].name;
+  slot.request.model = arm.model;
+  slot.request.operation = arm.operation;
+  slot.lane = config_.proposers[arm.proposer].in_flight > 0
+                  ? static_cast<int>(arm.proposer)
+                  : kWorkers;
+  return true;
+}
+
 bool Evolution::add_proposal() {
   const std::vector<Island>& islands = state_.population().islands();
   const std::size_t count = islands.size();
@@ -144,8 +237,7 @@ bool Evolution::add_proposal() {
 
   Slot slot;
   slot.state = SlotState::unasked;
-  slot.id = next_id_++;
-  ++proposals_;
+  slot.id = next_id_;
   Rng rng = state_.rng().fork("proposal/" + std::to_string(slot.id));
   const Elite& parent = *selector_.select(archive, rng).elite;
   ProposalRequest& request = slot.request;
@@ -156,15 +248,10 @@ bool Evolution::add_proposal() {
                                                    config_.inspirations, rng)) {
     request.inspirations.push_back(*elite->member.body);
   }
-  const Bandit& bandit = state_.bandit();
-  if (!bandit.arms().empty()) {
-    std::vector<int> in_flight(bandit.arms().size(), 0);
-    for (const Slot& other : slots_) {
-      const std::size_t arm = bandit.index_of(other.request.operation);
-      if (arm < in_flight.size()) ++in_flight[arm];
-    }
-    request.operation = bandit.arms()[bandit.choose(in_flight, rng)];
-  }
+  if (!choose_arm(slot, rng)) return false;
+  ++next_id_;
+  ++proposals_;
+  if (slot.lane >= 0) request.history = state_.history().view(parent.id());
   request.rng_seed = rng.next();
   // Timing may stop once the child is clearly worse than its parent, which
   // holds the cell that it will most likely meet.
@@ -178,11 +265,14 @@ std::string Evolution::fingerprint() const {
   fingerprint.add(state_.fingerprint());
   for (const Slot& slot : slots_) {
     fingerprint.add(slot.id);
+    fingerprint.add(slot.lane);
     fingerprint.add(static_cast<int>(slot.evaluation.purpose));
     fingerprint.add(slot.evaluation.stop_below_fitness);
     fingerprint.add(slot.evaluation.rival_text);
     fingerprint.add(slot.request.id);
     fingerprint.add(slot.request.island);
+    fingerprint.add(slot.request.proposer);
+    fingerprint.add(slot.request.model);
     fingerprint.add(slot.request.operation);
     fingerprint.add(slot.request.parent.candidate.id);
     for (const Exemplar& shown : slot.request.inspirations) {
