@@ -68,6 +68,20 @@ function(evoke_room name)
   target_link_libraries(${name} ${scope} ${ROOM_LINKS})
 endfunction()
 
+# evoke_embed(OUTPUT TEMPLATE ROOT FILES...): OUTPUT is made from TEMPLATE, with
+# the texts of FILES below ROOT in it; embed_text.cmake says how.
+function(evoke_embed output template root)
+  list(TRANSFORM ARGN PREPEND "${root}/" OUTPUT_VARIABLE inputs)
+  list(JOIN ARGN "," files)
+  set(script ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/embed_text.cmake)
+  add_custom_command(
+    OUTPUT ${output}
+    COMMAND ${CMAKE_COMMAND} -DOUTPUT=${output} -DTEMPLATE=${template}
+            -DROOT=${root} -DFILES=${files} -P ${script}
+    DEPENDS ${inputs} ${template} ${script}
+    VERBATIM)
+endfunction()
+
 # evoke_test(NAME SOURCES ... LINKS ... [FIXTURE ...]): one GoogleTest binary,
 # discovered. FIXTURE names a test fixture of CTest that must run before it.
 function(evoke_test name)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,10 +10,11 @@ namespace evoke {
 
 using CandidateId = int64_t;  // 1, 2, ... in order of proposal; 0 is none
 
-// What making a proposal took.
+// What a proposal cost before it was judged.
 struct ProposalCost {
-  double latency_s = 0;  // 0 for proposers that answer at once
-  double usd = 0;
+  double seconds = 0;  // 0 for proposers that answer at once
+  // Empty: the price is not known. 0 without a paid service.
+  std::optional<double> usd = 0;
   bool operator==(const ProposalCost&) const = default;
 };
 
@@ -27,7 +29,8 @@ struct Candidate {
   std::string proposer;   // "founder", "parameters", "llm:gpt-x", ...
   std::string operation;  // "step", "jump", "recombine", "improve", ...
   std::string summary;    // one line: what was changed, in words
-  std::string strategy = {};  // a tag of the direction; empty: none was named
+  // What kind of idea it is ("split-kv", "wider-loads"), as its maker says.
+  std::vector<std::string> strategies = {};
   ProposalCost cost = {};
 };
 

@@ -7,6 +7,15 @@
 #include "evoke/evolution/evolution.h"
 
 namespace evoke {
+namespace {
+
+ProposalCost sum_of(const ProposalCost& a, const ProposalCost& b) {
+  ProposalCost sum{a.seconds + b.seconds, {}};
+  if (a.usd && b.usd) sum.usd = *a.usd + *b.usd;
+  return sum;
+}
+
+}  // namespace
 
 Candidate Evolution::make_candidate(const ProposalRequest& request) const {
   Candidate candidate;
@@ -17,7 +26,7 @@ Candidate Evolution::make_candidate(const ProposalRequest& request) const {
   }
   candidate.island = request.island;
   candidate.generation = request.parent.candidate.generation + 1;
-  candidate.proposer = source_name(request.proposer, request.model);
+  candidate.proposer = request.proposer;
   candidate.operation = request.operation;
   return candidate;
 }
@@ -41,8 +50,7 @@ std::optional<Step> Evolution::answer(const ProposalAnswer& answer,
                      " was not asked for. Answer each request once.");
   }
   const Result<Proposal>& proposal = answer.proposal;
-  slot->cost.latency_s += answer.cost.latency_s;
-  slot->cost.usd += answer.cost.usd;
+  slot->cost = sum_of(slot->cost, answer.cost);
   Step step;
   step.elapsed_s = elapsed_s;
   step.candidate = make_candidate(slot->request);
@@ -59,18 +67,10 @@ std::optional<Step> Evolution::answer(const ProposalAnswer& answer,
   Candidate& candidate = step.candidate;
   candidate.text = proposal->text;
   candidate.summary = proposal->summary;
-  candidate.strategy = proposal->strategy;
+  candidate.strategies = proposal->strategies;
   if (!proposal->parents.empty()) candidate.parents = proposal->parents;
   if (!proposal->operation.empty()) candidate.operation = proposal->operation;
   if (!proposal->proposer.empty()) candidate.proposer = proposal->proposer;
-  if (!proposal->refusal.empty()) {
-    candidate.text.clear();
-    step.outcome.kind = OutcomeKind::rejected_plan;
-    step.outcome.stage = Stage::plan;
-    step.outcome.message = proposal->refusal;
-    note_operation(*slot, step);
-    return absorb(std::move(step));
-  }
   candidate.genome_hash = hash_hex(candidate.text);
 
   const CandidateId owner = owner_of(candidate.genome_hash);
@@ -132,7 +132,7 @@ Result<CandidateId> Evolution::submit(const Proposal& proposal) {
   candidate.proposer = proposal.proposer;
   candidate.operation = proposal.operation;
   candidate.summary = proposal.summary;
-  candidate.strategy = proposal.strategy;
+  candidate.strategies = proposal.strategies;
   slot->state = SlotState::ready;
   return slot->id;
 }

@@ -43,7 +43,7 @@ std::vector<Arm> arms_of(const std::vector<ProposerConfig>& proposers) {
       for (const std::string& operation : operations) {
         const std::string source = source_name(proposer.name, model.name);
         arms.push_back(
-            {p, model.name, operation, arm_name(source, operation), weight});
+            {p, source, operation, arm_name(source, operation), weight});
       }
     }
   }

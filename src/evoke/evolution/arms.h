@@ -27,7 +27,7 @@ struct ProposerConfig {
 
 struct Arm {
   std::size_t proposer = 0;  // index into the configuration
-  std::string model;
+  std::string source;        // "parameters", "llm:gpt-x"
   std::string operation;
   std::string name;  // "parameters/step", "llm:gpt-x/improve"
   double weight = 1;

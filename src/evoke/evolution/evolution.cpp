@@ -123,10 +123,10 @@ void Evolution::note_operation(const Slot& slot, Step& step) {
   const ProposalRequest& request = slot.request;
   const Candidate& candidate = step.candidate;
   if (request.operation.empty()) return;
-  const std::string source = source_name(request.proposer, request.model);
+  const std::string& source = request.proposer;
+  // A request that names no model leaves it to the proposer.
   const bool same_source =
-      source == candidate.proposer ||
-      (request.model.empty() && source == proposer_of(candidate.proposer));
+      source == candidate.proposer || source == proposer_of(candidate.proposer);
   if (same_source && request.operation == candidate.operation) return;
   Json& details = step.outcome.details;
   if (details.is_null()) details = Json::object();

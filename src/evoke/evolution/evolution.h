@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -70,8 +71,8 @@ class Evolution {
 
   // The answer to a proposal asked for; its text must be normalised. Gives a
   // Step when the proposal itself ends the matter: nothing new after several
-  // attempts (`duplicate`), no kernel file (`rejected_plan`), or a proposer
-  // that failed. An answer that came too late is nothing.
+  // attempts (`duplicate`), or a proposer that failed. An answer that came too
+  // late is nothing.
   std::optional<Step> answer(const ProposalAnswer& answer, double elapsed_s);
 
   std::optional<Step> answer(CandidateId id, const Result<Proposal>& proposal,
@@ -138,7 +139,9 @@ class Evolution {
   bool add_confirm(std::vector<Effect>& effects);
   bool add_remeasure();
   bool add_proposal();
-  bool choose_arm(Slot& slot, Rng& rng) const;
+  const Arm* choose_arm(bool can_repair, Rng& rng) const;
+  // The latest failure that a proposer could mend; nullptr: there is none.
+  std::shared_ptr<const Exemplar> find_mendable() const;
   void add_open_slots();
   void add_evaluation(CandidateId id, EvaluationPurpose purpose);
   int lane_of(const Candidate& candidate) const;

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cctype>
+#include <set>
 #include <utility>
-#include <vector>
 
 namespace evoke {
 namespace {
@@ -16,6 +16,25 @@ std::string cut(std::string_view text, std::size_t bytes) {
   while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xc0) == 0x80)
     --bytes;
   return std::string(text.substr(0, bytes));
+}
+
+// Whether a maker who is told what is wrong could do something about it.
+bool is_mendable(const Step& step) {
+  if (step.candidate.text.empty() || step.candidate.parents.empty()) {
+    return false;
+  }
+  switch (step.outcome.kind) {
+    case OutcomeKind::rejected_plan:
+    case OutcomeKind::compile_failed:
+    case OutcomeKind::incorrect:
+    case OutcomeKind::out_of_bounds:
+    case OutcomeKind::nondeterministic:
+    case OutcomeKind::crashed:
+    case OutcomeKind::timed_out:
+      return true;
+    default:
+      return false;
+  }
 }
 
 }  // namespace
@@ -35,71 +54,90 @@ std::string normalised_tag(std::string_view tag) {
   return normal;
 }
 
-void History::add(const Step& step, std::optional<double> gain, bool improved) {
+void History::add(const Step& step, double gain, bool improved) {
   const Candidate& candidate = step.candidate;
-  Attempt attempt;
-  attempt.candidate = candidate.id;
-  attempt.parent = candidate.parents.empty() ? 0 : candidate.parents.front();
-  attempt.proposer = candidate.proposer;
-  attempt.operation = candidate.operation;
-  attempt.strategy = candidate.strategy;
-  attempt.summary = candidate.summary;
-  attempt.kind = step.outcome.kind;
-  attempt.stage = step.outcome.stage;
-  attempt.gain = gain;
-  if (!gain) attempt.message = cut(step.outcome.message, Attempt::kMaxMessage);
-  attempts_.push_back(std::move(attempt));
-  if (attempts_.size() > config_.remembered) attempts_.pop_front();
   ++added_;
+  ideas_.push_back({candidate.id,
+                    candidate.parents.empty() ? 0 : candidate.parents.front(),
+                    candidate.operation, candidate.strategies,
+                    candidate.summary, step.outcome.kind, gain});
+  if (ideas_.size() > config_.ideas) ideas_.pop_front();
+  count_strategies(candidate, gain, improved);
 
-  const std::string tag = normalised_tag(candidate.strategy);
-  const bool room =
-      strategies_.size() < config_.tags || strategies_.contains(tag);
-  if (tag.empty() || !room) return;
-  StrategyRecord& strategy = strategies_[tag];
-  strategy.tag = tag;
-  ++strategy.tried;
-  if (!gain) return;
-  const double before = strategy.mean_gain * strategy.measured;
-  strategy.best_gain =
-      strategy.measured == 0 ? *gain : std::max(strategy.best_gain, *gain);
-  ++strategy.measured;
-  strategy.mean_gain = (before + *gain) / strategy.measured;
-  if (improved) ++strategy.improved;
+  // Whoever mends a candidate names it among the parents: one try each.
+  std::erase_if(failures_, [&](const auto& failure) {
+    const auto& parents = candidate.parents;
+    return std::find(parents.begin(), parents.end(), failure->candidate.id) !=
+           parents.end();
+  });
+  if (!is_mendable(step)) return;
+  failures_.push_back(
+      std::make_shared<const Exemplar>(Exemplar{candidate, step.outcome}));
+  if (failures_.size() > config_.failures) failures_.pop_front();
 }
 
-SearchHistory History::view(CandidateId parent) const {
-  SearchHistory history;
-  for (auto it = attempts_.rbegin(); it != attempts_.rend(); ++it) {
-    const bool sibling = it->parent == parent;
-    auto& list = sibling ? history.siblings : history.recent;
-    if (list.size() < (sibling ? config_.siblings : config_.recent)) {
-      list.push_back(*it);
+void History::count_strategies(const Candidate& candidate, double gain,
+                               bool improved) {
+  std::set<std::string> tags;
+  for (const std::string& each : candidate.strategies) {
+    tags.insert(normalised_tag(each));
+  }
+  tags.erase("");
+  for (const std::string& tag : tags) {
+    if (!strategies_.contains(tag) &&
+        strategies_.size() >= config_.strategies) {
+      continue;
+    }
+    StrategyRecord& record = strategies_[tag];
+    record.strategy = tag;
+    ++record.tried;
+    if (improved) ++record.improved;
+    if (!(gain > 0)) ++record.failed;
+    record.best_gain = std::max(record.best_gain, gain);
+  }
+}
+
+void History::tell(ProposalRequest& request) const {
+  const CandidateId parent = request.parent.candidate.id;
+  for (auto it = failures_.rbegin(); it != failures_.rend(); ++it) {
+    const Exemplar& failure = **it;
+    if (request.failed_siblings.size() == config_.told_failures) break;
+    if (failure.candidate.parents.front() != parent) continue;
+    if (request.failed && request.failed->candidate.id == failure.candidate.id)
+      continue;
+    request.failed_siblings.push_back(failure);
+  }
+  // Children of the same parent come first.
+  for (const bool siblings : {true, false}) {
+    for (auto it = ideas_.rbegin(); it != ideas_.rend(); ++it) {
+      if (request.tried.size() == config_.told_ideas) break;
+      if ((it->parent == parent) == siblings) request.tried.push_back(*it);
     }
   }
   for (const auto& [tag, record] : strategies_) {
-    history.strategies.push_back(record);
+    request.strategies.push_back(record);
   }
-  std::stable_sort(history.strategies.begin(), history.strategies.end(),
+  std::stable_sort(request.strategies.begin(), request.strategies.end(),
                    [](const StrategyRecord& a, const StrategyRecord& b) {
-                     if ((a.measured > 0) != (b.measured > 0)) {
-                       return a.measured > 0;
-                     }
-                     return a.best_gain > b.best_gain;
+                     return a.tried > b.tried;
                    });
-  if (history.strategies.size() > config_.strategies) {
-    history.strategies.resize(config_.strategies);
+  if (request.strategies.size() > config_.told_strategies) {
+    request.strategies.resize(config_.told_strategies);
   }
-  return history;
+}
+
+std::vector<std::shared_ptr<const Exemplar>> History::unmended() const {
+  return {failures_.rbegin(), failures_.rend()};
 }
 
 void History::add_to(Fingerprint& fingerprint) const {
   fingerprint.add(added_);
+  for (const auto& failure : failures_) fingerprint.add(failure->candidate.id);
   for (const auto& [tag, record] : strategies_) {
     fingerprint.add(tag);
     fingerprint.add(record.tried);
     fingerprint.add(record.improved);
-    fingerprint.add(record.mean_gain);
+    fingerprint.add(record.failed);
     fingerprint.add(record.best_gain);
   }
 }

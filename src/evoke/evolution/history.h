@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <deque>
 #include <map>
-#include <optional>
+#include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "evoke/evolution/fingerprint.h"
 #include "evoke/evolution/interfaces/event_sink.h"
@@ -15,11 +17,13 @@
 namespace evoke {
 
 struct HistoryConfig {
-  std::size_t remembered = 512;  // attempts
-  std::size_t siblings = 8;      // shown to a proposer, at most
-  std::size_t recent = 12;
-  std::size_t strategies = 24;
-  std::size_t tags = 256;  // kept; a tag beyond them is not counted
+  std::size_t ideas = 256;       // remembered
+  std::size_t failures = 64;     // remembered with their texts
+  std::size_t strategies = 256;  // counted; tags beyond them are not
+  // Told to a proposer, at most.
+  std::size_t told_ideas = 16;
+  std::size_t told_failures = 4;
+  std::size_t told_strategies = 24;
 };
 
 // Lower case, words joined by hyphens, 40 bytes at most: so that a tag is the
@@ -30,19 +34,26 @@ class History {
  public:
   explicit History(HistoryConfig config = {}) : config_(config) {}
 
-  // A proposal's outcome. `gain`: log ratio over the parent where measured;
-  // `improved`: beyond noise.
-  void add(const Step& step, std::optional<double> gain, bool improved);
-  // What may help a child of `parent`.
-  SearchHistory view(CandidateId parent) const;
+  // A proposal's outcome. `gain`: fitness over the parent's, 0 where it was
+  // not measured; `improved`: beyond noise.
+  void add(const Step& step, double gain, bool improved);
+
+  // Sets what the request tells of the past: failed siblings, ideas,
+  // strategies.
+  void tell(ProposalRequest& request) const;
+  // Candidates that failed and were not mended since, newest first.
+  std::vector<std::shared_ptr<const Exemplar>> unmended() const;
 
   void add_to(Fingerprint& fingerprint) const;
 
  private:
+  void count_strategies(const Candidate& candidate, double gain, bool improved);
+
   HistoryConfig config_;
-  std::deque<Attempt> attempts_;  // oldest first
-  int64_t added_ = 0;
+  std::deque<TriedIdea> ideas_;                           // oldest first
+  std::deque<std::shared_ptr<const Exemplar>> failures_;  // oldest first
   std::map<std::string, StrategyRecord> strategies_;
+  int64_t added_ = 0;
 };
 
 }  // namespace evoke

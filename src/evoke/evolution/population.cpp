@@ -37,7 +37,7 @@ Candidate lineage_of(const Candidate& candidate) {
           .proposer = candidate.proposer,
           .operation = candidate.operation,
           .summary = candidate.summary,
-          .strategy = candidate.strategy,
+          .strategies = candidate.strategies,
           .cost = candidate.cost};
 }
 

@@ -188,41 +188,48 @@ void Evolution::add_open_slots() {
   }
 }
 
-// With what else is in flight in mind; false: no arm has room.
-bool Evolution::choose_arm(Slot& slot, Rng& rng) const {
-  const std::vector<Arm>& arms = state_.arms();
-  std::vector<std::ptrdiff_t> busy(config_.proposers.size(), 0);
-  for (const Slot& other : slots_) {
-    if (other.lane >= 0) ++busy[static_cast<std::size_t>(other.lane)];
+std::shared_ptr<const Exemplar> Evolution::find_mendable() const {
+  const bool mended =
+      std::any_of(state_.arms().begin(), state_.arms().end(),
+                  [](const Arm& arm) { return arm.operation == kRepair; });
+  if (!mended) return nullptr;
+  for (const auto& failure : state_.history().unmended()) {
+    const Candidate& candidate = failure->candidate;
+    if (lane_of(candidate) < 0) continue;  // nobody who could learn from it
+    const bool in_hand =
+        std::any_of(slots_.begin(), slots_.end(), [&](const Slot& slot) {
+          return slot.request.failed &&
+                 slot.request.failed->candidate.id == candidate.id;
+        });
+    if (!in_hand && state_.population().body_of(candidate.parents.front())) {
+      return failure;
+    }
   }
+  return nullptr;
+}
+
+// With what else is in flight in mind; nullptr: no arm has room.
+const Arm* Evolution::choose_arm(bool can_repair, Rng& rng) const {
+  const std::vector<Arm>& arms = state_.arms();
   std::vector<bool> open(arms.size());
   for (std::size_t i = 0; i < arms.size(); ++i) {
-    const int limit = config_.proposers[arms[i].proposer].in_flight;
-    open[i] = limit == 0 || busy[arms[i].proposer] < limit;
+    const Arm& arm = arms[i];
+    const int limit = config_.proposers[arm.proposer].in_flight;
+    open[i] = limit == 0 || slots_in(static_cast<int>(arm.proposer)) < limit;
+    if (arm.operation == kRepair && !can_repair) open[i] = false;
   }
-  if (std::find(open.begin(), open.end(), true) == open.end()) return false;
-
-  std::size_t chosen = 0;
-  if (arms.size() > 1) {
-    const Bandit& bandit = state_.bandit();
-    std::vector<int> in_flight(arms.size(), 0);
-    for (const Slot& other : slots_) {
-      const ProposalRequest& request = other.request;
-      if (request.id == 0) continue;
-      const std::size_t arm = bandit.index_of(arm_name(
-          source_name(request.proposer, request.model), request.operation));
-      if (arm < in_flight.size()) ++in_flight[arm];
-    }
-    chosen = bandit.choose(in_flight, rng, open);
+  if (std::find(open.begin(), open.end(), true) == open.end()) return nullptr;
+  if (arms.size() == 1) return &arms.front();
+  const Bandit& bandit = state_.bandit();
+  std::vector<int> in_flight(arms.size(), 0);
+  for (const Slot& other : slots_) {
+    const ProposalRequest& request = other.request;
+    if (request.id == 0) continue;
+    const std::size_t arm =
+        bandit.index_of(arm_name(request.proposer, request.operation));
+    if (arm < in_flight.size()) ++in_flight[arm];
   }
-  const Arm& arm = arms[chosen];
-  slot.request.proposer = config_.proposers[arm.proposer].name;
-  slot.request.model = arm.model;
-  slot.request.operation = arm.operation;
-  slot.lane = config_.proposers[arm.proposer].in_flight > 0
-                  ? static_cast<int>(arm.proposer)
-                  : kWorkers;
-  return true;
+  return &arms[bandit.choose(in_flight, rng, open)];
 }
 
 bool Evolution::add_proposal() {
@@ -232,30 +239,50 @@ bool Evolution::add_proposal() {
   for (std::size_t i = 0; i < count && islands[island].archive.empty(); ++i) {
     island = (island + 1) % count;
   }
-  const Archive& archive = islands[island].archive;
-  if (archive.empty()) return false;
+  if (islands[island].archive.empty()) return false;
 
   Slot slot;
   slot.state = SlotState::unasked;
   slot.id = next_id_;
   Rng rng = state_.rng().fork("proposal/" + std::to_string(slot.id));
-  const Elite& parent = *selector_.select(archive, rng).elite;
+  const Member* parent =
+      &selector_.select(islands[island].archive, rng).elite->member;
+  // Chosen by rank and cell; a repair needs the parent of what it mends.
+  Body body = parent->body;
+  double fitness = parent->score.fitness().value;
+  std::vector<const Elite*> shown = selector_.inspirations(
+      islands[island].archive, parent->id(), config_.inspirations, rng);
+  const auto mendable = find_mendable();
+  const Arm* arm = choose_arm(mendable != nullptr, rng);
+  if (!arm) return false;
+
   ProposalRequest& request = slot.request;
+  if (arm->operation == kRepair) {
+    request.failed = *mendable;
+    island = static_cast<std::size_t>(mendable->candidate.island) % count;
+    const CandidateId id = mendable->candidate.parents.front();
+    body = state_.population().body_of(id);
+    fitness = state_.population().find(id)->score->fitness().value;
+    std::erase_if(shown, [id](const Elite* each) { return each->id() == id; });
+  }
   request.id = slot.id;
   request.island = static_cast<int>(island);
-  request.parent = *parent.member.body;
-  for (const Elite* elite : selector_.inspirations(archive, parent.id(),
-                                                   config_.inspirations, rng)) {
+  request.proposer = arm->source;
+  request.operation = arm->operation;
+  request.parent = *body;
+  for (const Elite* elite : shown) {
     request.inspirations.push_back(*elite->member.body);
   }
-  if (!choose_arm(slot, rng)) return false;
-  ++next_id_;
-  ++proposals_;
-  if (slot.lane >= 0) request.history = state_.history().view(parent.id());
+  if (config_.proposers[arm->proposer].in_flight > 0) {
+    slot.lane = static_cast<int>(arm->proposer);
+    state_.history().tell(request);
+  }
   request.rng_seed = rng.next();
   // Timing may stop once the child is clearly worse than its parent, which
   // holds the cell that it will most likely meet.
-  slot.evaluation.stop_below_fitness = parent.member.score.fitness().value;
+  slot.evaluation.stop_below_fitness = fitness;
+  ++next_id_;
+  ++proposals_;
   slots_.push_back(std::move(slot));
   return true;
 }
@@ -272,7 +299,6 @@ std::string Evolution::fingerprint() const {
     fingerprint.add(slot.request.id);
     fingerprint.add(slot.request.island);
     fingerprint.add(slot.request.proposer);
-    fingerprint.add(slot.request.model);
     fingerprint.add(slot.request.operation);
     fingerprint.add(slot.request.parent.candidate.id);
     for (const Exemplar& shown : slot.request.inspirations) {

@@ -77,7 +77,7 @@ class SearchLoop {
   }
 
   void record_calls() {
-    for (const ServiceCall& call : desk_.take_calls()) {
+    for (const LlmCall& call : desk_.take_calls()) {
       recording([&] { sink_.record_call(call); });
     }
   }

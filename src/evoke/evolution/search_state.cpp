@@ -1,6 +1,7 @@
 #include "evoke/evolution/search_state.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 namespace evoke {
@@ -140,12 +141,12 @@ double SearchState::cost_of(const Step& step) const {
   const ProposalCost& cost = step.candidate.cost;
   double seconds = cost_s(step.outcome);
   if (config_.usd_per_hour > 0) {
-    seconds += cost.usd / config_.usd_per_hour * 3600;
+    seconds += cost.usd.value_or(0) / config_.usd_per_hour * 3600;
   }
   const std::string name = proposer_of(step.candidate.proposer);
   for (const ProposerConfig& proposer : config_.proposers) {
     if (name == proposer.name)
-      seconds += proposer.latency_weight * cost.latency_s;
+      seconds += proposer.latency_weight * cost.seconds;
   }
   return seconds;
 }
@@ -157,10 +158,10 @@ void SearchState::remember(const Step& step) {
                             : population_.find(candidate.parents.front());
   const Entry* child = population_.find(candidate.id);
   if (!parent || !parent->score || !child || !child->score) {
-    return history_.add(step, std::nullopt, false);
+    return history_.add(step, 0, false);
   }
   history_.add(
-      step, child->score->log_value - parent->score->log_value,
+      step, std::exp(child->score->log_value - parent->score->log_value),
       beyond_noise(*child->score, *parent->score, population_.noise().floor));
 }
 

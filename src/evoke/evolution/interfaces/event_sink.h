@@ -35,9 +35,9 @@ class EventSink {
   // Throws StartupError when it cannot be recorded (disk full): the search
   // must not go on as if it had been.
   virtual void record(const Step& step) = 0;
-  // A call of a service, recorded when it ends and so before the step of its
-  // candidate. Throws as record() does.
-  virtual void record_call(const ServiceCall& /*call*/) {}
+  // Recorded when it ends, and so before the step of its candidate. Throws as
+  // record() does.
+  virtual void record_call(const LlmCall& /*call*/) {}
 };
 
 }  // namespace evoke

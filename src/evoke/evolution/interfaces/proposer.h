@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "evoke/base/error.h"
-#include "evoke/base/json.h"
 #include "evoke/core/candidate.h"
 #include "evoke/core/outcome.h"
+#include "evoke/evolution/interfaces/llm_call.h"
 
 namespace evoke {
 
@@ -20,88 +20,75 @@ struct Exemplar {
   Outcome outcome;
 };
 
-// What was tried before, and what it gave.
-struct Attempt {
+// Something that was tried earlier in the run, without its text.
+struct TriedIdea {
   CandidateId candidate = 0;
   CandidateId parent = 0;
-  std::string proposer;
   std::string operation;
-  std::string strategy;
+  std::vector<std::string> strategies;  // as the proposal named them
   std::string summary;
   OutcomeKind kind = OutcomeKind::measured;
-  Stage stage = Stage::time;
-  std::optional<double> gain;  // log ratio over the parent, where measured
-  std::string message;         // of a failure; cut at kMaxMessage bytes
-
-  static constexpr std::size_t kMaxMessage = 2000;
+  double gain = 0;  // fitness / the parent's; 0: was not measured
 };
 
-// One direction, named by whoever proposed it.
+// What one strategy tag gave over the whole run.
 struct StrategyRecord {
-  std::string tag;
-  int tried = 0;
-  int measured = 0;      // the others failed
-  int improved = 0;      // beyond noise over the parent
-  double mean_gain = 0;  // log ratio, over those measured
-  double best_gain = 0;  // may be negative
-  bool operator==(const StrategyRecord&) const = default;
+  std::string strategy;
+  int tried = 0;         // proposals with an outcome that named it
+  int improved = 0;      // of these, better than their parent beyond noise
+  int failed = 0;        // of these, never measured
+  double best_gain = 0;  // greatest fitness / the parent's; 0: none
 };
 
-struct SearchHistory {
-  std::vector<Attempt> siblings;           // from this parent, newest first
-  std::vector<Attempt> recent;             // from others, newest first
-  std::vector<StrategyRecord> strategies;  // those that paid most first
-};
+// The operation that mends ProposalRequest::failed.
+inline constexpr const char* kRepair = "repair";
 
+// The lists are best first, or most telling first; a proposer that has no room
+// leaves out the last ones.
 struct ProposalRequest {
   int64_t id = 0;  // 1, 2, ...: becomes the candidate's id
   int island = 0;
-  std::string proposer;   // whom it is for
-  std::string model;      // empty: the proposer chooses
+  // Who is asked, as in Candidate::proposer: "parameters", "llm:gpt-x";
+  // empty: whoever gets the request.
+  std::string proposer;
   std::string operation;  // empty: the proposer chooses
   uint64_t rng_seed = 0;  // all randomness of this proposal comes from it
   Exemplar parent;
   std::vector<Exemplar> inspirations;  // distinct from the parent and each
                                        // other; best first
-  SearchHistory history;  // empty for proposers that answer at once
-  int attempt = 0;        // > 0: earlier answers were duplicates
+  int attempt = 0;                     // > 0: earlier answers were duplicates
+  // For "repair": the candidate to mend. It was made from `parent`, and its
+  // outcome says what is wrong.
+  std::optional<Exemplar> failed = {};
+  // Children of `parent` that failed, newest first: what not to do again.
+  std::vector<Exemplar> failed_siblings = {};
+  // Ideas of the run, newest first, those about this parent before the others.
+  std::vector<TriedIdea> tried = {};
+  std::vector<StrategyRecord> strategies = {};  // tried most often first
 };
 
 struct Proposal {
   std::string text;                  // a kernel file, normalised
-  std::vector<CandidateId> parents;  // first the one it was made from
+  std::vector<CandidateId> parents;  // first the one it was made from; after
+                                     // a repair the failed one comes second
   std::string operation;
   std::string summary;
-  std::string proposer = {};  // "llm:gpt-x"; empty: the one that was asked
-  std::string strategy = {};  // a short tag of the direction taken
-  // An answer came, but no kernel file can be made from it: why, in words fit
-  // for a prompt. Costs an iteration; the text is empty then.
-  std::string refusal = {};
+  std::string proposer = {};  // "llm:gpt-x"; empty: the run's proposer
+  // What kind of idea it is ("split-kv", "wider-loads"), at most three.
+  std::vector<std::string> strategies = {};
+  ProposalCost cost = {};
 };
-
-// One request to a service that answers slowly or for money. The record holds
-// the whole exchange, without secrets.
-struct ServiceCall {
-  CandidateId candidate = 0;  // the proposal that it was made for
-  std::string model;
-  int64_t prompt_tokens = 0;
-  int64_t completion_tokens = 0;
-  double latency_s = 0;
-  double usd = 0;
-  Json record = Json::object();
-};
-// Told of each call as soon as it is over; from any thread.
-using CallObserver = std::function<void(ServiceCall)>;
 
 class Proposer {
  public:
   virtual ~Proposer() = default;
   virtual std::string name() const = 0;
-  // May block, for minutes too. One that keeps several requests in flight is
-  // called from as many threads. `absent`: nothing new can be made from this
-  // parent (the search tries another one). `failed`, `timed_out`: the
-  // proposer or its service is at fault, which costs no iteration.
+  // May block, for minutes too. `absent`: nothing new can be made from this
+  // parent (the search tries another one). `failed`, `timed_out`: the proposer
+  // or its service is at fault, which costs no iteration.
   virtual Result<Proposal> propose(const ProposalRequest& request) = 0;
+  // Calls of propose() that may run at the same time, on threads of their own.
+  virtual int max_concurrency() const { return 1; }
   // The answer to this request is not wanted any more: propose() should
   // return soon, with whatever error. From any thread, also when there is no
   // such request.
@@ -111,11 +98,11 @@ class Proposer {
 struct ProposalAnswer {
   CandidateId id = 0;
   Result<Proposal> proposal = absent("not asked");
-  ProposalCost cost;
+  ProposalCost cost = {};  // also of one that failed
 };
 
 // Where a search asks for proposals and finds the answers. Belongs to one
-// thread, but for wake().
+// thread.
 class ProposalDesk {
  public:
   virtual ~ProposalDesk() = default;
@@ -124,13 +111,14 @@ class ProposalDesk {
   // The next answer, in order of arrival; empty: there is none now.
   virtual std::optional<ProposalAnswer> take() = 0;
   // A candidate that nobody asked for; empty: there is none now. The search
-  // says with settle() whether it became one, and under which id.
+  // says next whether it became one, and under which id.
   virtual std::optional<Proposal> take_unasked() { return std::nullopt; }
   virtual void settle_unasked(const Result<CandidateId>& /*accepted*/) {}
-  // Calls that ended since the last time.
-  virtual std::vector<ServiceCall> take_calls() { return {}; }
+  // Calls of models that ended since the last time.
+  virtual std::vector<LlmCall> take_calls() { return {}; }
   virtual void withdraw(CandidateId id) = 0;
-  // Called from any thread when something can be taken.
+  // `wake` is called, from any thread, when something can be taken; empty:
+  // nobody is.
   virtual void on_arrival(std::function<void()> wake) = 0;
 };
 
