@@ -26,13 +26,13 @@ std::vector<Arm> arms_of(const std::vector<ProposerConfig>& proposers) {
   std::vector<Arm> arms;
   for (std::size_t p = 0; p < proposers.size(); ++p) {
     const ProposerConfig& proposer = proposers[p];
-    std::vector<ModelConfig> models = proposer.models;
+    std::vector<ArmModel> models = proposer.models;
     if (models.empty()) models.emplace_back();
     std::vector<std::string> operations = proposer.operations;
     if (operations.empty()) operations.emplace_back();
     double weights = 0;
-    for (const ModelConfig& model : models) weights += model.weight;
-    for (const ModelConfig& model : models) {
+    for (const ArmModel& model : models) weights += model.weight;
+    for (const ArmModel& model : models) {
       if (!(model.weight > 0) || !std::isfinite(weights)) {
         throw UsageError("[arms_of] the weight of model '" + model.name +
                          "' is not positive. Leave the model out instead.");

@@ -8,7 +8,7 @@
 
 namespace evoke {
 
-struct ModelConfig {
+struct ArmModel {
   std::string name;
   double weight = 1;  // of the choices that ignore the bandit's bound
 };
@@ -16,7 +16,7 @@ struct ModelConfig {
 struct ProposerConfig {
   std::string name = "parameters";           // named in candidates
   std::vector<std::string> operations = {};  // empty: it chooses itself
-  std::vector<ModelConfig> models = {};      // empty: it chooses itself
+  std::vector<ArmModel> models = {};      // empty: it chooses itself
   // Proposals of it that are asked for or being judged, at most. 0: it
   // answers at once, so its proposals share the slots of the workers.
   int in_flight = 0;

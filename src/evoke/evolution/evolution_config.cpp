@@ -10,6 +10,7 @@ EvolutionConfig evolution_config(const RunConfig& run) {
   config.workers = std::max(run.workers, 1);
   config.budget = run.budget;
   config.selection = run.selection;
+  config.usd_per_hour = run.proposers.usd_per_hour;
   config.population.islands = run.islands;
   config.population.features = run.features;
   return config;

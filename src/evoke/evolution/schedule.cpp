@@ -38,6 +38,13 @@ void Evolution::fill(std::vector<Effect>& effects) {
   const int capacity = config_.workers + config_.proposals_ahead;
   while (slots_in(kWorkers) < capacity && fill_one(effects)) {
   }
+  // Nobody who answers at once: workers that are busy keep no lane empty.
+  const auto& proposers = config_.proposers;
+  const bool all_slow = std::all_of(
+      proposers.begin(), proposers.end(),
+      [](const ProposerConfig& each) { return each.in_flight > 0; });
+  while (all_slow && state_.founders_judged() && !ended() && add_proposal()) {
+  }
   add_open_slots();
   if (slots_.empty() && !said_stopped_) {
     said_stopped_ = true;
