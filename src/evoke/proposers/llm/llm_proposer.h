@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "evoke/evolution/interfaces/llm_call.h"
@@ -55,6 +56,11 @@ class LlmProposer : public Proposer {
   std::vector<std::string> arms() const;
   int max_concurrency() const override { return options_.max_concurrency; }
 
+  // Whether a request for `operation` is answered with another one: it lacks
+  // what that one needs.
+  static bool allows(const ProposalRequest& request,
+                     std::string_view operation);
+
   // Thread-safe. ProposalRequest::proposer "llm:MODEL" asks that model; "llm"
   // or nothing draws one by weight. An operation that is not one of ours, or
   // that this request does not allow ("repair" without a failed candidate,
@@ -65,6 +71,7 @@ class LlmProposer : public Proposer {
   Result<Proposal> propose(const ProposalRequest& request) override;
 
  private:
+  class Conversation;
   LlmProposerOptions options_;
 };
 
