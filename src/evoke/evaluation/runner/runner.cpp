@@ -1,5 +1,7 @@
 #include "evoke/evaluation/runner/runner.h"
 
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <utility>
 
@@ -47,6 +49,7 @@ protocol::Greeting greeting_of(const RunnerOptions& options,
   const DeviceInfo& info = parts.device.info;
   greeting.device_kind = info.kind;
   greeting.device_name = info.name;
+  greeting.device_id = info.id;
   greeting.limits = info.limits;
   greeting.cache_bytes = info.cache_bytes;
   greeting.features = info.features;
@@ -88,7 +91,15 @@ int run(const RunnerOptions& options) {
   greeting.confinement = confinement.record();
   Service service(std::move(greeting), std::move(parts->device),
                   std::move(parts->baseline));
-  auto served = service.serve(channel);
+  Result<void> served;
+  try {
+    served = service.serve(channel);
+  } catch (const DeviceFault& fault) {
+    std::fprintf(stderr, "evoke_runner: %s\n", fault.what());
+    std::fflush(stderr);
+    // At once: a driver in this state may not survive its own clean-up.
+    std::_Exit(static_cast<int>(fault.reason()));
+  }
   if (!served) throw StartupError("[runner::run] " + served.error().message);
   return 0;
 }

@@ -84,6 +84,8 @@ Result<void> Service::serve(protocol::Channel& channel) {
     Result<Json> body = failed("no answer");
     try {
       body = dispatch(*envelope);
+    } catch (const DeviceFault&) {
+      throw;  // ends this process: nothing it says later means anything
     } catch (const std::exception& error) {
       body = failed(error.what());
     }
