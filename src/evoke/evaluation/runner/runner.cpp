@@ -30,12 +30,14 @@ Result<Parts> open_parts(const RunnerOptions& options) {
     parts.baseline = std::move(*baseline);
     return parts;
   }
-  if (options.role == Role::measure) return parts;
+  // The host itself is measured by the runner's own probes.
+  const bool measuring = options.role == Role::measure;
+  if (measuring && options.device == "cpu") return parts;
   DeviceOptions device_options;
   device_options.num_threads = options.num_threads;
   device_options.scratch_folder = options.private_folder;
   device_options.with_compiler = options.role == Role::compile;
-  device_options.with_session = options.role == Role::execute;
+  device_options.with_session = options.role == Role::execute || measuring;
   auto device = open_device(options.device, device_options);
   if (!device) return error_of(device);
   parts.device = std::move(*device);
@@ -79,7 +81,8 @@ void answer_failure(protocol::Channel& channel, const Error& error) {
 int run(const RunnerOptions& options) {
   protocol::Channel channel{Fd(options.fd)};
   Confinement confinement({options.role, options.private_folder,
-                           options.readable, options.cpu_seconds});
+                           options.readable, options.cpu_seconds,
+                           kind_of_device(options.device) == "cuda"});
   confinement.enter();
   auto parts = open_parts(options);
   if (!parts) {
