@@ -121,8 +121,8 @@ RunConfig read_document(const toml::table& document, RunConfig config,
   TomlTable table(document, "", errors);
   table.read("device", config.device);
   if (const std::string& device = config.device;
-      device != "auto" && device != "cpu" && device != "cuda" &&
-      device != "metal") {
+      device != "auto" && device != "cpu" && !device.starts_with("cuda:") &&
+      device != "cuda" && device != "metal") {
     table.fail("device", "expected auto, cpu, cuda or metal");
   }
   table.read("workload", config.workload);
