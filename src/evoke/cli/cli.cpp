@@ -57,6 +57,7 @@ int run(int argc, char** argv) {
   add_report(app, context, chosen);
   add_export(app, context, chosen);
   add_generate(app, context, chosen);
+  add_inbox(app, context, chosen);
   add_doctor(app, context, chosen);
   try {
     app.parse(argc, argv);
