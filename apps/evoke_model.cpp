@@ -1,11 +1,15 @@
 // Runs a language model on MLX. `evoke generate` starts it; by hand it takes
 // the same options.
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <iostream>
 #include <iterator>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "evoke/base/error.h"
 #include "evoke/base/fd.h"
@@ -79,15 +83,14 @@ std::vector<int32_t> read_prompt_ids(const std::string& file) {
   const auto text = evoke::read_file(file);
   if (!text) throw UsageError(text.error().message);
   const evoke::Json json = evoke::Json::parse(*text, nullptr, false);
-  std::vector<int32_t> ids;
-  for (const evoke::Json& id : json) {
-    if (!id.is_number_integer()) {
-      throw UsageError(file + ": not a JSON list of tokens");
-    }
-    ids.push_back(id.get<int32_t>());
+  const auto is_token = [](const evoke::Json& id) {
+    return id.is_number_unsigned() && id <= INT32_MAX;
+  };
+  if (!json.is_array() || json.empty() ||
+      !std::all_of(json.begin(), json.end(), is_token)) {
+    throw UsageError(file + ": not a JSON list of tokens");
   }
-  if (ids.empty()) throw UsageError(file + ": not a JSON list of tokens");
-  return ids;
+  return json.get<std::vector<int32_t>>();
 }
 
 int generate(Options& options) {

@@ -41,11 +41,14 @@ TEST(Generate, TakesTokensInPlaceOfAText) {
                  desk.file("ids.json"), "--dtype", "bfloat16", "-n", "3"});
   EXPECT_EQ(json["prompt_tokens"], 5);
   EXPECT_EQ(json["dtype"], "bfloat16");
-  desk.write("bad.json", "{\"a\": 1}");
-  const Ended bad = desk.run({"generate", "--model", model.path(),
-                              "--prompt-ids", desk.file("bad.json")});
-  EXPECT_EQ(bad.code, 2);
-  EXPECT_THAT(bad.output, HasSubstr("not a JSON list of tokens"));
+  for (const char* content :
+       {"{\"a\": 1}", "[]", "[1, -2]", "[1, 2.5]", "[4294967297]", "[1, 2"}) {
+    desk.write("bad.json", content);
+    const Ended bad = desk.run({"generate", "--model", model.path(),
+                                "--prompt-ids", desk.file("bad.json")});
+    EXPECT_EQ(bad.code, 2) << content;
+    EXPECT_THAT(bad.output, HasSubstr("not a JSON list of tokens"));
+  }
 }
 
 TEST(Generate, KnowsItsOwnOptions) {
