@@ -3,6 +3,7 @@
 #include <mlx/ops.h>
 
 #include "evoke/model/cpu_products.h"
+#include "evoke/model/row_product.h"
 #include "evoke/model/tokenizer/json_part.h"
 
 namespace evoke::model {
@@ -44,6 +45,11 @@ Linear::Linear(Weights& weights, const std::string& name, int outputs,
 }
 
 mx::array Linear::operator()(const mx::array& x) const {
+  const bool one_row = x.size() == static_cast<std::size_t>(x.shape(-1));
+  if (one_row && !packed_ && weight_.dtype() == mx::float32 &&
+      x.dtype() == mx::float32 && widens_products()) {
+    return row_product(x, weight_);
+  }
   if (is_wider_quicker(x)) {
     const mx::array product =
         mx::matmul(mx::astype(x, mx::float32), mx::transpose(as_float32()));
