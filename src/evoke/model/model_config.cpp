@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "evoke/base/fd.h"
 #include "evoke/base/json.h"
@@ -223,10 +224,11 @@ Result<Qwen3Config> read_model_config(const fs::path& model_folder) {
   }
   auto eos_ids =
       read_json(model_folder / "generation_config.json", parse_eos_ids);
-  if (eos_ids && !eos_ids->empty()) config->eos_ids = *std::move(eos_ids);
-  if (!eos_ids && eos_ids.error().kind != ErrorKind::absent) {
+  if (!eos_ids) {
+    if (eos_ids.error().kind == ErrorKind::absent) return config;
     return error_of(eos_ids);
   }
+  if (!eos_ids->empty()) config->eos_ids = *std::move(eos_ids);
   return config;
 }
 
