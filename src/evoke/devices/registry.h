@@ -14,6 +14,8 @@ namespace evoke {
 // which and what to do.
 Result<Device> open_device(const std::string& name,
                            const DeviceOptions& options);
+// Folders outside the system's own that a device's compiler is opened from.
+std::vector<std::string> device_folders(const std::string& name);
 // What each known device says about this machine, for `evoke doctor`.
 struct DeviceStatus {
   std::string kind;

@@ -78,8 +78,16 @@ void answer_failure(protocol::Channel& channel, const Error& error) {
 
 int run(const RunnerOptions& options) {
   protocol::Channel channel{Fd(options.fd)};
-  Confinement confinement({options.role, options.private_folder,
-                           options.readable, options.cpu_seconds});
+  ConfinementOptions walls;
+  walls.role = options.role;
+  walls.private_folder = options.private_folder;
+  walls.readable = options.readable;
+  for (std::string& folder : device_folders(options.device)) {
+    walls.readable.push_back(std::move(folder));
+  }
+  walls.gpu = options.device.starts_with("cuda");
+  walls.cpu_seconds = options.cpu_seconds;
+  Confinement confinement(walls);
   confinement.enter();
   auto parts = open_parts(options);
   if (!parts) {
