@@ -252,6 +252,7 @@ TEST_F(ScaleTest, NothingLastsFromCallToCall) {
 TEST_F(ScaleTest, ManyThreadgroupsClustersAndSharedMemory) {
   start(scale_file("  __shared__ float part[128];\n"
                    "  part[threadIdx.x] = x[blockIdx.x * 128 + threadIdx.x];\n"
+                   "  __syncthreads();\n"
                    "  float* big = "
                    "reinterpret_cast<float*>(threadgroup_memory);\n"
                    "  big[threadIdx.x + 40000] = part[127 - threadIdx.x];\n"
