@@ -5,21 +5,23 @@ summary = "prefill on Hopper: tensor copies by a producer warp, wgmma by consume
 [parameters]
 consumers = { value = 2, choices = [1, 2, 3] }
 order = { value = 1, choices = [0, 1] }
+output_tile = { value = 1, choices = [0, 1] }
 overlap = { value = 1, choices = [0, 1] }
+pack_heads = { value = 0, choices = [0, 1] }
 persistent = { value = 1, choices = [0, 1] }
 ping_pong = { value = 1, choices = [0, 1] }
 resident = { value = 1, choices = [1, 2] }
 split = { value = 1, choices = [1, 2] }
 stages = { value = 2, choices = [1, 2, 3, 4] }
 tile_kv = { value = 128, choices = [64, 80, 96, 112, 128, 144, 160, 176, 192] }
-constraints = ["D == 128", "Hq % Hkv == 0", "ping_pong == 0 || consumers == 2 && split == 1", "consumers % split == 0", "resident == 1 || consumers == 1", "consumers / split * (16384 + (split - 1) * 34816) + stages * tile_kv * 512 + 1280 <= max_threadgroup_memory / resident - (resident - 1) * 1024"]
+constraints = ["D == 128", "Hq % Hkv == 0", "ping_pong == 0 || consumers == 2 && split == 1", "consumers % split == 0", "pack_heads == 0 || Hq / Hkv == 2 && consumers / split == 2", "resident == 1 || consumers == 1", "output_tile == 0 || split == 1", "consumers / split * (16384 * (1 + output_tile) + (split - 1) * 34816) + stages * tile_kv * 512 + 1280 <= max_threadgroup_memory / resident - (resident - 1) * 1024"]
 
 [scratch]
 counters = { type = "int32", shape = ["2"], init = "zero", self_reset = true }
 
 [derive]
-section = "min(B * Hq, max(1, 33554432 / (Lk * D * 4)) * (Hq / Hkv))"
-tiles = "ceil_div(Lq, 64 * (consumers / split)) * Hq * B"
+section = "min(B * Hq, max(1, 33554432 / (Lk * D * 4)) * (Hq / Hkv)) / (1 + pack_heads)"
+tiles = "ceil_div(Lq, 64 * (consumers / split) / (1 + pack_heads)) * (Hq / (1 + pack_heads)) * B"
 
 [tensor_map.query_map]
 tensor = "query"
@@ -52,7 +54,7 @@ tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
 threadgroups = ["persistent ? min(tiles, num_sms * resident) : tiles", 1, 1]
 threads = ["(consumers + 1) * 128", 1, 1]
 min_blocks = "resident"
-dynamic_memory = "1024 + consumers / split * (16384 + (split - 1) * 34816) + stages * tile_kv * 512 + 256"
+dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1) * 34816) + stages * tile_kv * 512 + 256"
 evoke*/
 
 // A block has one producer warpgroup, of which one thread issues the copies,
@@ -68,14 +70,19 @@ evoke*/
 //                    product with V, and softmax runs under that product
 //        ping_pong   two consumers take turns at the tensor cores
 //        persistent  blocks take tiles from a counter until none is left
+//        output_tile 1: the output leaves through memory of its own, and not
+//                    through that of the queries, which come earlier so
 //        order       1: the tiles with most keys first
 //        split       warpgroups that share the keys of 64 rows: for lengths at
 //                    which the longest tile decides
+//        pack_heads  1: the two warpgroups of a block have the same rows of two
+//                    heads that share a key head
 //        resident    blocks per SM
 
 // EVOLVE-BLOCK-START
 constexpr int kRowGroups = consumers / split;
-constexpr int kTileQ = 64 * kRowGroups;
+constexpr int kPacked = 1 + pack_heads;  // heads of a tile
+constexpr int kTileQ = 64 * kRowGroups / kPacked;
 constexpr int kHeads = Hq / Hkv;
 constexpr uint32_t kQueryPanel = 64 * 128;  // bytes
 constexpr uint32_t kPanel = tile_kv * 128;
@@ -100,10 +107,15 @@ template <int slots>
 struct Place {
   int slot = 0;
   uint32_t parity = 0;
-  EVOKE_DEVICE void advance(int steps = 1) {
-    slot += steps;
-    while (slot >= slots) {
-      slot -= slots;
+  EVOKE_DEVICE void advance() {
+    if (++slot == slots) {
+      slot = 0;
+      parity ^= 1;
+    }
+  }
+  EVOKE_DEVICE void retreat() {
+    if (--slot < 0) {
+      slot = slots - 1;
       parity ^= 1;
     }
   }
@@ -126,7 +138,7 @@ struct Tile {
 };
 EVOKE_DEVICE Tile tile_at(int index, int B, int Lq, int Lk, int section) {
   const int rows = (Lq + kTileQ - 1) / kTileQ;
-  const int heads = B * Hq;
+  const int heads = B * Hq / kPacked;
   const int before = index / (section * rows) * section;
   const int width = min(section, heads - before);
   const int rest = index - before * rows;
@@ -134,8 +146,8 @@ EVOKE_DEVICE Tile tile_at(int index, int B, int Lq, int Lk, int section) {
   const int at = before + rest % width;
   Tile tile;
   tile.first = (order == 1 ? rows - 1 - row : row) * kTileQ;
-  tile.head = at % Hq;
-  tile.batch = at / Hq;
+  tile.head = at % (Hq / kPacked) * kPacked;
+  tile.batch = at / (Hq / kPacked);
   const int seen =
       causal ? min(Lk, Lk - Lq + min(tile.first + kTileQ, Lq)) : Lk;
   tile.blocks = max(0, (seen + tile_kv - 1) / tile_kv);
@@ -160,6 +172,11 @@ EVOKE_DEVICE void multiply_values(float (&out)[64], const uint32_t (&p)[kSums / 
                         p[4 * step + 3], advanced(v, step * 2048), true);
   }
 }
+
+template <bool b>
+struct Constant {
+  static constexpr bool value = b;
+};
 
 // The two rows of a thread.
 struct Rows {
@@ -186,12 +203,14 @@ EVOKE_DEVICE void softmax(float (&scores)[kSums], Rows& rows,
                           float (&correction)[2], float log2_scale) {
 #pragma unroll
   for (int r = 0; r < 2; ++r) {
-    float top = rows.greatest[r];
+    float even = rows.greatest[r];
+    float odd = -INFINITY;
 #pragma unroll
     for (int j = 0; j < kSums / 4; ++j) {
-      top = fmaxf(top, fmaxf(scores[4 * j + 2 * r], scores[4 * j + 2 * r + 1]));
+      even = fmaxf(even, scores[4 * j + 2 * r]);
+      odd = fmaxf(odd, scores[4 * j + 2 * r + 1]);
     }
-    top = max_over_lanes<0b11>(top);
+    const float top = max_over_lanes<0b11>(fmaxf(even, odd));
     const float base = top == -INFINITY ? 0.0f : top * log2_scale;
     correction[r] = exp2_approx(rows.greatest[r] * log2_scale - base);
     rows.greatest[r] = top;
@@ -230,7 +249,9 @@ KERNEL(attend) {
   unsigned char* const memory =
       threadgroup_memory + (-shared_address(threadgroup_memory) & 1023);
   unsigned char* const query_tiles = memory;
-  unsigned char* const key_tiles = query_tiles + kRowGroups * 2 * kQueryPanel;
+  unsigned char* const output_tiles =
+      query_tiles + output_tile * kRowGroups * 2 * kQueryPanel;
+  unsigned char* const key_tiles = output_tiles + kRowGroups * 2 * kQueryPanel;
   unsigned char* const value_tiles = key_tiles + stages * kStage;
   Half* const halves = reinterpret_cast<Half*>(value_tiles + stages * kStage);
   Barriers& bars =
@@ -258,7 +279,7 @@ KERNEL(attend) {
 
   if (warpgroup == 0) {
     // ---------------------------------------------------------- the producer
-    if constexpr (consumers == 2) release_registers<24>();
+    if constexpr (consumers == 2) release_registers<tile_kv <= 160 ? 40 : 24>();
     if constexpr (consumers == 3) release_registers<32>();
     if constexpr (resident == 2) release_registers<24>();
     if (threadIdx.x == 0) {
@@ -302,11 +323,12 @@ KERNEL(attend) {
           mbarrier_wait(&bars.query_empty[i], queries ^ 1);
           mbarrier_arrive_expect(&bars.query_full[i], 2 * kQueryPanel);
           unsigned char* const to = query_tiles + i * 2 * kQueryPanel;
-          const int row = tile.first + 64 * i;
-          load_tile(to, query_map, &bars.query_full[i], 0, row, tile.head,
+          const int row = tile.first + (pack_heads != 0 ? 0 : 64 * i);
+          const int head = tile.head + (pack_heads != 0 ? i : 0);
+          load_tile(to, query_map, &bars.query_full[i], 0, row, head,
                     tile.batch);
           load_tile(to + kQueryPanel, query_map, &bars.query_full[i], 64, row,
-                    tile.head, tile.batch);
+                    head, tile.batch);
           if (i == 0 && tile.blocks > 0) load_keys(tile.blocks - 1, place);
         }
         queries ^= 1;
@@ -331,7 +353,7 @@ KERNEL(attend) {
     }
   } else {
     // --------------------------------------------------------- the consumers
-    if constexpr (consumers == 2) claim_registers<240>();
+    if constexpr (consumers == 2) claim_registers<tile_kv <= 160 ? 232 : 240>();
     if constexpr (consumers == 3) claim_registers<160>();
     if constexpr (resident == 2) claim_registers<232>();
     const int consumer = warpgroup - 1;
@@ -343,6 +365,11 @@ KERNEL(attend) {
     const int row_group = consumer / split;
     const int half = consumer % split;
     unsigned char* const my_query = query_tiles + row_group * 2 * kQueryPanel;
+    unsigned char* const my_output =
+        output_tiles + row_group * 2 * kQueryPanel;
+    const auto release_query = [&] {
+      if (leader) mbarrier_arrive(&bars.query_empty[row_group]);
+    };
     const uint64_t q = descriptor_k_major(my_query);
     const uint64_t k = descriptor_k_major(key_tiles);
     const uint64_t v = descriptor_mn_major(value_tiles, kPanel);
@@ -359,8 +386,10 @@ KERNEL(attend) {
 
     Place<stages> key_place;
     Place<stages> value_place;
-    key_place.advance(half);
-    value_place.advance(half);
+    if (half == 1) {
+      key_place.advance();
+      value_place.advance();
+    }
     Place<kTickets> ticket;
     uint32_t queries = 0;
     int index = blockIdx.x;
@@ -372,9 +401,13 @@ KERNEL(attend) {
         if (leader) mbarrier_arrive(&bars.tile_empty[ticket.slot]);
         ticket.advance();
       }
-      if (index >= tiles) break;
+      if (index >= tiles) {
+        if (leader) wait_stores_read<0>();
+        break;
+      }
       const Tile tile = tile_at(index, B, Lq, Lk, section);
-      const int row = tile.first + 64 * row_group;
+      const int row = tile.first + (pack_heads != 0 ? 0 : 64 * row_group);
+      const int head = tile.head + (pack_heads != 0 ? row_group : 0);
 
       float out[64];
 #pragma unroll
@@ -394,19 +427,18 @@ KERNEL(attend) {
         uint32_t p[kSums / 2];
         float correction[2];
         int block = tile.blocks - 1 - half;
-        const auto soften = [&] {
-          if ((block + 1) * tile_kv > common) {
-            mask(scores, visible0, visible1, block * tile_kv + 2 * (lane % 4));
-          }
-          softmax(scores, rows, correction, log2_scale);
-        };
-        const auto release_key = [&] {
-          if (leader) mbarrier_arrive(&bars.key_empty[key_place.slot]);
-          key_place.advance(split);
+        // Never false, but known only after softmax: what keeps softmax before
+        // the wait that follows, under the product with V.
+        const auto softened = [&] { return !(rows.sum[0] + rows.sum[1] < 0); };
+        const auto release_key = [&](bool certain) {
+          if (leader && certain) mbarrier_arrive(&bars.key_empty[key_place.slot]);
+          if constexpr (split == 2) key_place.advance();
+          key_place.advance();
         };
         const auto release_value = [&] {
           if (leader) mbarrier_arrive(&bars.value_empty[value_place.slot]);
-          value_place.advance(split);
+          if constexpr (split == 2) value_place.advance();
+          value_place.advance();
         };
         const auto issue_keys = [&] {
           wgmma_fence();
@@ -420,16 +452,11 @@ KERNEL(attend) {
           wgmma_commit();
         };
 
-        mbarrier_wait(&bars.key_full[key_place.slot], key_place.parity);
-        take_turn();
-        issue_keys();
-        pass_turn();
-        wgmma_wait<0>();
-        release_key();
-        soften();
-        pack(p, scores);
-
-        for (block -= split; block >= 0; block -= split) {
+        const auto mask_block = [&] {
+          mask(scores, visible0, visible1, block * tile_kv + 2 * (lane % 4));
+        };
+        // One block: its scores, and the block before times its values.
+        const auto step = [&](auto masked) {
           mbarrier_wait(&bars.key_full[key_place.slot], key_place.parity);
           take_turn();
           if constexpr (overlap != 0) {
@@ -444,26 +471,53 @@ KERNEL(attend) {
             wgmma_wait<0>();
             release_value();
           }
-          release_key();
-          soften();
+          if constexpr (overlap == 0) release_key(true);
+          if constexpr (masked.value) mask_block();
+          softmax(scores, rows, correction, log2_scale);
           if constexpr (overlap != 0) {
+            release_key(softened());
             wgmma_wait<0>();
             release_value();
           }
           correct(out, correction);
           pack(p, scores);
+        };
+
+        mbarrier_wait(&bars.key_full[key_place.slot], key_place.parity);
+        take_turn();
+        issue_keys();
+        pass_turn();
+        wgmma_wait<0>();
+        release_key(true);
+        if ((block + 1) * tile_kv > common) mask_block();
+        softmax(scores, rows, correction, log2_scale);
+        pack(p, scores);
+
+        block -= split;
+        for (; block >= 0 && (block + 1) * tile_kv > common; block -= split) {
+          step(Constant<true>());
         }
+        for (; block >= 0; block -= split) step(Constant<false>());
+        if constexpr (output_tile != 0) release_query();
         issue_values();
         wgmma_wait<0>();
         release_value();
+      } else if constexpr (output_tile != 0) {
+        release_query();
       }
 
       if constexpr (split == 2) {
-        // An odd number of blocks leaves the warpgroups one apart: the next
-        // tile's first block is half 0's again.
-        const int mine = (tile.blocks - half + 1) / 2 * 2;
-        key_place.advance(tile.blocks - mine + stages * 2);
-        value_place.advance(tile.blocks - mine + stages * 2);
+        // An odd number of blocks leaves this warpgroup one too far or one
+        // behind: half 0 takes the next tile's first block again.
+        if (tile.blocks % 2 == 1) {
+          if (half == 0) {
+            key_place.retreat();
+            value_place.retreat();
+          } else {
+            key_place.advance();
+            value_place.advance();
+          }
+        }
         Half& other = halves[row_group];
         if (half == 1) {
           named_barrier_sync(9 + row_group, 256);
@@ -508,12 +562,17 @@ KERNEL(attend) {
       }
       correct(out, inverse);
 
-      // Through this warpgroup's queries, which are done with.
+      // Through shared memory: this warpgroup's own, or that of its queries,
+      // which are done with.
+      if constexpr (output_tile != 0) {
+        if (leader) wait_stores_read<0>();
+        named_barrier_sync(3 + consumer, kWarpgroup);
+      }
       const int my_row = 16 * warp + lane % 16;
 #pragma unroll
       for (int j = 0; j < 16; j += 2) {
         const uint32_t at =
-            shared_address(my_query) + j / 8 * kQueryPanel +
+            shared_address(my_output) + j / 8 * kQueryPanel +
             swizzled_chunk(my_row, j % 8 + lane / 16);
         store_matrices(at, pack_bfloat16(out[4 * j], out[4 * j + 1]),
                        pack_bfloat16(out[4 * j + 2], out[4 * j + 3]),
@@ -524,14 +583,17 @@ KERNEL(attend) {
       named_barrier_sync(3 + consumer, kWarpgroup);
       if (leader) {
         if (row < Lq) {
-          store_tile(output_map, my_query, 0, row, tile.head, tile.batch);
-          store_tile(output_map, my_query + kQueryPanel, 64, row, tile.head,
+          store_tile(output_map, my_output, 0, row, head, tile.batch);
+          store_tile(output_map, my_output + kQueryPanel, 64, row, head,
                      tile.batch);
         }
         commit_stores();
-        wait_stores_read<0>();
-        mbarrier_arrive(&bars.query_empty[row_group]);
+        // Shared memory stays until the copies have read it.
+        if constexpr (output_tile == 0 || persistent == 0) {
+          wait_stores_read<0>();
+        }
       }
+      if constexpr (output_tile == 0) release_query();
       if constexpr (persistent == 0) break;
     }
   }

@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "cuda_kernels.h"
 #include "evoke/base/rng.h"
-#include "fake_gpu.h"
+#include "tests/devices/cuda/cuda_kernels.h"
+#include "tests/devices/cuda/fake_gpu.h"
 
 namespace evoke::cuda {
 namespace {

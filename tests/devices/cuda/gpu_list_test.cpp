@@ -4,7 +4,7 @@
 
 #include "evoke/devices/cuda/gpu.h"
 #include "evoke/devices/registry.h"
-#include "fake_gpu.h"
+#include "tests/devices/cuda/fake_gpu.h"
 
 namespace evoke::cuda {
 namespace {

@@ -11,11 +11,11 @@
 #include <string>
 #include <vector>
 
-#include "attention_call.h"
-#include "cuda_kernels.h"
 #include "evoke/base/clock.h"
 #include "evoke/devices/cuda/session.h"
 #include "evoke/devices/registry.h"
+#include "tests/devices/attention_call.h"
+#include "tests/devices/cuda/cuda_kernels.h"
 
 namespace evoke::cuda {
 namespace {

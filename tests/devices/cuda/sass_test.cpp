@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "cuda_kernels.h"
+#include "tests/devices/cuda/cuda_kernels.h"
 
 namespace evoke::cuda {
 namespace {

@@ -131,6 +131,16 @@ EVOKE_DEVICE void load_tile(void* shared, const CUtensorMap& map,
 // barrier, at the same place, counts the bytes.
 EVOKE_DEVICE void load_tile_multicast(void* shared, const CUtensorMap& map,
                                       uint64_t* barrier, uint16_t mask, int x,
+                                      int y) {
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.tile"
+      ".mbarrier::complete_tx::bytes.multicast::cluster [%0], "
+      "[%1, {%3, %4}], [%2], %5;" ::"r"(shared_address(shared)),
+      "l"(&map), "r"(shared_address(barrier)), "r"(x), "r"(y), "h"(mask)
+      : "memory");
+}
+EVOKE_DEVICE void load_tile_multicast(void* shared, const CUtensorMap& map,
+                                      uint64_t* barrier, uint16_t mask, int x,
                                       int y, int z, int w) {
   asm volatile(
       "cp.async.bulk.tensor.4d.shared::cluster.global.tile"

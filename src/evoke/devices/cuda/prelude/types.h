@@ -172,7 +172,8 @@ EVOKE_DEVICE void prefetch_l2(const void* address) {
   asm volatile("prefetch.global.L2 [%0];" ::"l"(address));
 }
 
-// L2 policies for whole accesses: leave first, as usual, or stay longest.
+// L2 policies for whole accesses: leave first, as usual, leave the order
+// alone, or stay longest.
 EVOKE_DEVICE uint64_t evict_normal_policy() {
   uint64_t policy;
   asm("createpolicy.fractional.L2::evict_normal.b64 %0, 1.0;" : "=l"(policy));
@@ -181,6 +182,12 @@ EVOKE_DEVICE uint64_t evict_normal_policy() {
 EVOKE_DEVICE uint64_t evict_first_policy() {
   uint64_t policy;
   asm("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
+  return policy;
+}
+EVOKE_DEVICE uint64_t evict_unchanged_policy() {
+  uint64_t policy;
+  asm("createpolicy.fractional.L2::evict_unchanged.b64 %0, 1.0;"
+      : "=l"(policy));
   return policy;
 }
 EVOKE_DEVICE uint64_t evict_last_policy() {

@@ -1,17 +1,18 @@
 /*evoke
 problem = "attention"
-summary = "decode: the keys of a head split over the blocks of a cluster; each warp has a ring of tensor copies of its own"
+summary = "decode: the keys of a head split over the blocks of a cluster; one warp streams tiles of keys and values through a ring"
 
 [parameters]
 cluster_size = { value = 8, choices = [1, 2, 4, 8] }
-evict_first = { value = 1, choices = [0, 1] }
+evict = { value = 1, choices = [0, 1, 2] }
 groups = { value = 1, choices = [1, 2, 3, 4, 8, 16] }
+promotion = { value = 256, choices = [0, 64, 128, 256] }
 min_resident = { value = 1, choices = [1, 2] }
 queries = { value = 1, choices = [1, 2, 4, 8] }
 stages = { value = 3, choices = [2, 3, 4, 6] }
 tiles = { value = 1, choices = [1, 2] }
-warps = { value = 8, choices = [4, 8, 12, 16] }
-constraints = ["D == 128", "Hq % Hkv == 0", "queries * (Hq / Hkv) <= 8", "warps * stages * tiles * 8192 + (warps + cluster_size) * queries * (Hq / Hkv) * (D + 2) * 4 + 2048 <= max_threadgroup_memory / min_resident"]
+warps = { value = 8, choices = [4, 8, 12] }
+constraints = ["D == 128", "Hq % Hkv == 0", "queries * (Hq / Hkv) <= 8", "warps * tiles <= 16", "warps * stages * tiles * 8192 + (warps + cluster_size) * queries * (Hq / Hkv) * (D + 2) * 4 + 2048 <= max_threadgroup_memory / min_resident"]
 
 [scratch]
 partial_output = { type = "float32", shape = ["B", "Hkv", "groups", "queries * (Hq / Hkv)", "D"] }
@@ -20,14 +21,14 @@ tickets = { type = "int32", shape = ["B", "Hkv"], init = "zero", self_reset = tr
 
 [tensor_map.key_map]
 tensor = "key"
-box = [64, "tiles * 16", 1, 1]
+box = [64, "warps * tiles * 16", 1, 1]
 swizzle = 128
-l2_promotion = 256
+l2_promotion = "promotion"
 [tensor_map.value_map]
 tensor = "value"
-box = [64, "tiles * 16", 1, 1]
+box = [64, "warps * tiles * 16", 1, 1]
 swizzle = 128
-l2_promotion = 256
+l2_promotion = "promotion"
 
 [[variant]]
 name = "decode"
@@ -38,10 +39,10 @@ reads = ["query", "key", "value"]
 writes = ["output", "partial_output", "partial_sums", "tickets"]
 tensor_maps = ["key_map", "value_map"]
 threadgroups = ["cluster_size * groups", "Hkv", "B"]
-threads = ["warps * 32", 1, 1]
+threads = ["warps * 32 + 32", 1, 1]
 cluster = ["cluster_size", 1, 1]
 min_blocks = "min_resident"
-dynamic_memory = "warps * stages * tiles * 8192 + (warps + cluster_size) * queries * (Hq / Hkv) * (D + 2) * 4 + warps * stages * 16 + 64"
+dynamic_memory = "warps * stages * tiles * 8192 + (warps + cluster_size) * queries * (Hq / Hkv) * (D + 2) * 4 + stages * 32 + 64"
 
 [[variant]]
 name = "few-queries"
@@ -53,18 +54,16 @@ reads = ["query", "key", "value"]
 writes = ["output", "partial_output", "partial_sums", "tickets"]
 tensor_maps = ["key_map", "value_map"]
 threadgroups = ["cluster_size * groups", "Hkv", "B"]
-threads = ["warps * 32", 1, 1]
+threads = ["warps * 32 + 32", 1, 1]
 cluster = ["cluster_size", 1, 1]
 min_blocks = "min_resident"
-dynamic_memory = "warps * stages * tiles * 8192 + (warps + cluster_size) * queries * (Hq / Hkv) * (D + 2) * 4 + warps * stages * 16 + 64"
+dynamic_memory = "warps * stages * tiles * 8192 + (warps + cluster_size) * queries * (Hq / Hkv) * (D + 2) * 4 + stages * 32 + 64"
 evoke*/
 
-// As decode_split_kv.cu, with another way for keys and values: a ring of
-// `stages` tiles in shared memory for each warp, which its first lane fills by
-// tensor copies (swizzled by 128 bytes, zeros beyond the last key). A warp
-// waits for its own copies alone. So up to 200 KB are on their way to each SM
-// and 64 SMs, 8 clusters of 8, draw the whole bandwidth: a cluster per key
-// head needs no combine through global memory.
+// As decode_split_kv.cu, with another way for keys and values: a producer warp
+// brings tiles of `warps` * `tiles` * 16 keys and as many values into a ring of
+// `stages` by tensor copies (swizzled by 128 bytes, zeros beyond the last key),
+// of which each warp takes its rows.
 //
 // Genes: warps, stages, tiles   warps * stages * tiles * 8 KB are on their way
 //        cluster_size, groups   blocks per key head, by cluster and by ticket
@@ -75,7 +74,8 @@ evoke*/
 constexpr int kHeads = Hq / Hkv;
 constexpr int kColumns = queries * kHeads;  // of 8
 constexpr int kTile = 16;                   // keys
-constexpr int kUnit = kTile * tiles;        // keys that a warp takes at a time
+constexpr int kMine = kTile * tiles;        // keys of a unit for one warp
+constexpr int kUnit = kMine * warps;        // keys that the block takes at a time
 
 // What is known of one column (a query of a head): the greatest score in units
 // of log2, the sum of exponentials relative to it, and the weighted values.
@@ -91,6 +91,8 @@ constexpr uint32_t kStage = 4 * kPanel;    // keys, then values
 struct Ring {
   uint64_t key_full[stages];
   uint64_t value_full[stages];
+  uint64_t key_empty[stages];
+  uint64_t value_empty[stages];
 };
 
 EVOKE_DEVICE Vector16 load_shared(const unsigned char* address) {
@@ -134,55 +136,27 @@ KERNEL(attend) {
   const int t = threadIdx.x % 4;
   const int columns = Lq * kHeads;
 
-  unsigned char* const my_tiles =
-      threadgroup_memory + warp * (stages * kStage);
-  Partial* const of_warps = reinterpret_cast<Partial*>(
-      threadgroup_memory + warps * (stages * kStage));
+  Partial* const of_warps =
+      reinterpret_cast<Partial*>(threadgroup_memory + stages * kStage);
   Partial* const of_blocks = of_warps + warps;
   uint64_t* const arrived =
       reinterpret_cast<uint64_t*>(of_blocks + cluster_size);
-  Ring& ring = reinterpret_cast<Ring*>(arrived + 1)[warp];
-  int* const ticket =
-      reinterpret_cast<int*>(reinterpret_cast<Ring*>(arrived + 1) + warps);
+  Ring& ring = *reinterpret_cast<Ring*>(arrived + 1);
+  int* const ticket = reinterpret_cast<int*>(&ring + 1);
 
   const int units = (Lk + kUnit - 1) / kUnit;
   const int first = static_cast<int>(int64_t{units} * part / parts);
   const int last = static_cast<int>(int64_t{units} * (part + 1) / parts);
-  const bool leader = threadIdx.x % kWarp == 0;
-  const uint64_t policy =
-      evict_first != 0 ? evict_first_policy() : evict_normal_policy();
-
-  const auto fill_keys = [&](int unit, int slot) {
-    unsigned char* const to = my_tiles + slot * kStage;
-    mbarrier_arrive_expect(&ring.key_full[slot], 2 * kPanel);
-    load_tile(to, key_map, &ring.key_full[slot], 0, unit * kUnit, group, b,
-              policy);
-    load_tile(to + kPanel, key_map, &ring.key_full[slot], 64, unit * kUnit,
-              group, b, policy);
-  };
-  const auto fill_values = [&](int unit, int slot) {
-    unsigned char* const to = my_tiles + slot * kStage + 2 * kPanel;
-    mbarrier_arrive_expect(&ring.value_full[slot], 2 * kPanel);
-    load_tile(to, value_map, &ring.value_full[slot], 0, unit * kUnit, group, b,
-              policy);
-    load_tile(to + kPanel, value_map, &ring.value_full[slot], 64, unit * kUnit,
-              group, b, policy);
-  };
-  if (leader) {
+  if (threadIdx.x == 0) {
     for (int i = 0; i < stages; ++i) {
       mbarrier_init(&ring.key_full[i], 1);
       mbarrier_init(&ring.value_full[i], 1);
+      mbarrier_init(&ring.key_empty[i], warps);
+      mbarrier_init(&ring.value_empty[i], warps);
     }
     mbarrier_fence_init();
-    for (int i = 0; i < stages; ++i) {
-      const int unit = first + warp + i * warps;
-      if (unit < last) {
-        fill_keys(unit, i);
-        fill_values(unit, i);
-      }
-    }
   }
-  __syncwarp();
+  __syncthreads();
 
   if constexpr (cluster_size > 1) {
     if (threadIdx.x == 0) {
@@ -193,12 +167,45 @@ KERNEL(attend) {
     cluster_arrive();
   }
 
+  if (warp == warps) {
+    // The producer.
+    const uint64_t policy =
+        evict == 1   ? evict_first_policy()
+        : evict == 2 ? evict_unchanged_policy()
+                     : evict_normal_policy();
+    int slot = 0;
+    uint32_t parity = 1;
+    if (threadIdx.x % kWarp == 0) {
+      for (int unit = first; unit < last; ++unit) {
+        unsigned char* const keys = threadgroup_memory + slot * kStage;
+        unsigned char* const values = keys + 2 * kPanel;
+        mbarrier_wait(&ring.key_empty[slot], parity);
+        mbarrier_arrive_expect(&ring.key_full[slot], 2 * kPanel);
+        load_tile(keys, key_map, &ring.key_full[slot], 0, unit * kUnit, group,
+                  b, policy);
+        load_tile(keys + kPanel, key_map, &ring.key_full[slot], 64,
+                  unit * kUnit, group, b, policy);
+        mbarrier_wait(&ring.value_empty[slot], parity);
+        mbarrier_arrive_expect(&ring.value_full[slot], 2 * kPanel);
+        load_tile(values, value_map, &ring.value_full[slot], 0, unit * kUnit,
+                  group, b, policy);
+        load_tile(values + kPanel, value_map, &ring.value_full[slot], 64,
+                  unit * kUnit, group, b, policy);
+        if (++slot == stages) {
+          slot = 0;
+          parity ^= 1;
+        }
+      }
+    }
+    __syncwarp();
+  }
+
   // Column g, in the order of the keys' fragments: chunks 2t and 2t + 1 of
   // 8 values, in either panel.
   Vector16 q[4];
 #pragma unroll
   for (int c = 0; c < 4; ++c) q[c] = Vector16{0, 0, 0, 0};
-  if (g < columns) {
+  if (warp < warps && g < columns) {
     const bfloat16* const row =
         query + b * query_strides[0] +
         (group * kHeads + g % kHeads) * query_strides[1] +
@@ -217,9 +224,9 @@ KERNEL(attend) {
 
   int slot = 0;
   uint32_t parity = 0;
-  for (int unit = first + warp; unit < last; unit += warps) {
-    const int refill = unit + stages * warps;
-    const unsigned char* const stage = my_tiles + slot * kStage;
+  for (int unit = warp < warps ? first : last; unit < last; ++unit) {
+    const unsigned char* const stage = threadgroup_memory + slot * kStage;
+    const int mine = warp * kMine;  // rows of the unit
     // k[i][r]: row g + 8r of tile i, chunks 2t and 2t + 1 of both panels.
     Vector16 k[tiles][2][4];
     mbarrier_wait(&ring.key_full[slot], parity);
@@ -231,12 +238,12 @@ KERNEL(attend) {
         for (int c = 0; c < 4; ++c) {
           k[i][r][c] = load_shared(
               stage + c / 2 * kPanel +
-              swizzled_chunk(i * kTile + g + 8 * r, 2 * t + c % 2));
+              swizzled_chunk(mine + i * kTile + g + 8 * r, 2 * t + c % 2));
         }
       }
     }
     __syncwarp();
-    if (leader && refill < last) fill_keys(refill, slot);
+    if (threadIdx.x % kWarp == 0) mbarrier_arrive(&ring.key_empty[slot]);
     float s[tiles][4];
 #pragma unroll
     for (int i = 0; i < tiles; ++i) {
@@ -261,7 +268,7 @@ KERNEL(attend) {
       for (int i = 0; i < tiles; ++i) {
 #pragma unroll
         for (int e = 0; e < 4; ++e) {
-          const int j = unit * kUnit + i * kTile + g + e / 2 * 8;
+          const int j = unit * kUnit + mine + i * kTile + g + e / 2 * 8;
           const int at = (2 * t + e % 2) / kHeads;
           const int visible = causal ? min(Lk - Lq + 1 + at, Lk) : Lk;
           if (j >= visible) s[i][e] = -INFINITY;
@@ -308,13 +315,13 @@ KERNEL(attend) {
       for (int r = 0; r < 4; ++r) {
         const unsigned char* const row =
             stage + 2 * kPanel +
-            swizzled_chunk(i * kTile + 2 * t + r % 2 + r / 2 * 8, g);
+            swizzled_chunk(mine + i * kTile + 2 * t + r % 2 + r / 2 * 8, g);
         v[i][r][0] = load_shared(row);
         v[i][r][1] = load_shared(row + kPanel);
       }
     }
     __syncwarp();
-    if (leader && refill < last) fill_values(refill, slot);
+    if (threadIdx.x % kWarp == 0) mbarrier_arrive(&ring.value_empty[slot]);
 #pragma unroll
     for (int i = 0; i < tiles; ++i) {
 #pragma unroll
@@ -337,6 +344,7 @@ KERNEL(attend) {
   }
 
   // The warps of the block.
+  if (warp < warps) {
 #pragma unroll
   for (int e = 0; e < 2; ++e) {
     sum[e] = sum_over_lanes<0b11100>(sum[e]);
@@ -356,6 +364,7 @@ KERNEL(attend) {
         mine.sum[column] = sum[e];
       }
     }
+  }
   }
   __syncthreads();
   if constexpr (cluster_size > 1) cluster_wait();
@@ -390,7 +399,7 @@ KERNEL(attend) {
     }
   };
 
-  for (int i = threadIdx.x; i < kVectors; i += warps * kWarp) {
+  for (int i = threadIdx.x; i < kVectors; i += blockDim.x) {
     const int column = i / (D / 4);
     const int d = i % (D / 4) * 4;
     float top;
@@ -416,7 +425,7 @@ KERNEL(attend) {
   if constexpr (cluster_size > 1) {
     if (rank != 0) return;
     mbarrier_wait_cluster(arrived, 0);
-    for (int i = threadIdx.x; i < kVectors; i += warps * kWarp) {
+    for (int i = threadIdx.x; i < kVectors; i += blockDim.x) {
       const int column = i / (D / 4);
       const int d = i % (D / 4) * 4;
       float top;
@@ -438,7 +447,7 @@ KERNEL(attend) {
     __syncthreads();
     if (*ticket != groups - 1) return;
     const int64_t base = (int64_t{b} * Hkv + group) * groups * kColumns;
-    for (int i = threadIdx.x; i < kVectors; i += warps * kWarp) {
+    for (int i = threadIdx.x; i < kVectors; i += blockDim.x) {
       const int column = i / (D / 4);
       const int d = i % (D / 4) * 4;
       float tops[groups];
