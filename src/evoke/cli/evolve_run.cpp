@@ -206,7 +206,8 @@ void EvolveRun::open() {
 
 void EvolveRun::search() {
   EvolutionConfig config = evolution_config(config_);
-  config.operations = ParametersProposer::operations();
+  config.proposers = {
+      {.name = "parameters", .operations = ParametersProposer::operations()}};
   config.confirmation.first_cost_s = kConfirmationCostS;
   // Founders are those recorded: files may have changed since.
   std::vector<Founder> founders;

@@ -10,6 +10,7 @@
 
 #include "evoke/base/clock.h"
 #include "evoke/base/utf8.h"
+#include "evoke/core/exit_reason.h"
 #include "evoke/evaluation/judge/process.h"
 
 namespace evoke::judge {
@@ -183,6 +184,10 @@ tl::unexpected<RunnerFault> Runner::end_after(const Error& error) {
   }
   if (status->signal != 0) {
     return end(Kind::died, "ended by " + describe_signal(status->signal));
+  }
+  if (const auto reason = describe_exit(status->code); !reason.empty()) {
+    return end(is_hardware_fault(status->code) ? Kind::unavailable : Kind::died,
+               "ended by " + std::string(reason));
   }
   if (error.kind == ErrorKind::failed) return end(Kind::garbage, error.message);
   return end(Kind::died,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "evoke/base/error.h"
 #include "evoke/core/candidate.h"
 #include "evoke/core/outcome.h"
+#include "evoke/evolution/interfaces/llm_call.h"
 
 namespace evoke {
 
@@ -38,6 +40,9 @@ struct StrategyRecord {
   double best_gain = 0;  // greatest fitness / the parent's; 0: none
 };
 
+// The operation that mends ProposalRequest::failed.
+inline constexpr const char* kRepair = "repair";
+
 // The lists are best first, or most telling first; a proposer that has no room
 // leaves out the last ones.
 struct ProposalRequest {
@@ -57,16 +62,9 @@ struct ProposalRequest {
   std::optional<Exemplar> failed = {};
   // Children of `parent` that failed, newest first: what not to do again.
   std::vector<Exemplar> failed_siblings = {};
-  // Other ideas of the run, newest first.
+  // Ideas of the run, newest first, those about this parent before the others.
   std::vector<TriedIdea> tried = {};
   std::vector<StrategyRecord> strategies = {};  // tried most often first
-};
-
-// What a proposal cost before it was judged.
-struct ProposalCost {
-  double seconds = 0;
-  // Empty: the price is not known. 0 without a paid service.
-  std::optional<double> usd = 0;
 };
 
 struct Proposal {
@@ -85,11 +83,43 @@ class Proposer {
  public:
   virtual ~Proposer() = default;
   virtual std::string name() const = 0;
-  // May block. `absent`: nothing new can be made from this parent (the search
-  // tries another one).
+  // May block, for minutes too. `absent`: nothing new can be made from this
+  // parent (the search tries another one). `failed`, `timed_out`: the proposer
+  // or its service is at fault, which costs no iteration.
   virtual Result<Proposal> propose(const ProposalRequest& request) = 0;
   // Calls of propose() that may run at the same time, on threads of their own.
   virtual int max_concurrency() const { return 1; }
+  // The answer to this request is not wanted any more: propose() should
+  // return soon, with whatever error. From any thread, also when there is no
+  // such request.
+  virtual void withdraw(CandidateId /*id*/) {}
+};
+
+struct ProposalAnswer {
+  CandidateId id = 0;
+  Result<Proposal> proposal = absent("not asked");
+  ProposalCost cost = {};  // also of one that failed
+};
+
+// Where a search asks for proposals and finds the answers. Belongs to one
+// thread.
+class ProposalDesk {
+ public:
+  virtual ~ProposalDesk() = default;
+  // Proposers that answer at once do so before this returns.
+  virtual void submit(ProposalRequest request) = 0;
+  // The next answer, in order of arrival; empty: there is none now.
+  virtual std::optional<ProposalAnswer> take() = 0;
+  // A candidate that nobody asked for; empty: there is none now. The search
+  // says next whether it became one, and under which id.
+  virtual std::optional<Proposal> take_unasked() { return std::nullopt; }
+  virtual void settle_unasked(const Result<CandidateId>& /*accepted*/) {}
+  // Calls of models that ended since the last time.
+  virtual std::vector<LlmCall> take_calls() { return {}; }
+  virtual void withdraw(CandidateId id) = 0;
+  // `wake` is called, from any thread, when something can be taken; empty:
+  // nobody is.
+  virtual void on_arrival(std::function<void()> wake) = 0;
 };
 
 }  // namespace evoke
