@@ -45,7 +45,8 @@ void add_options(CLI::App& command, EvolveOptions& options) {
   command.add_option("--seeds", options.seeds_folder,
                      "A folder of kernel files to start from");
   command.add_option("--config", options.config_path, "A TOML run config");
-  command.add_option("--device", options.device, "auto, cpu, cuda or metal");
+  command.add_option("--device", options.device,
+                     "auto, cpu, cuda, cuda:INDEX, cuda:UUID or metal");
   command.add_option("--workload", options.workload,
                      "quick, qwen3-0.6b, qwen3-0.6b-batched or a TOML file");
   command.add_option("--held-out", options.held_out,

@@ -109,8 +109,9 @@ RunConfig read_document(const toml::table& document, RunConfig config,
   table.read("device", config.device);
   if (const std::string& device = config.device;
       device != "auto" && device != "cpu" && device != "cuda" &&
-      device != "metal") {
-    table.fail("device", "expected auto, cpu, cuda or metal");
+      !device.starts_with("cuda:") && device != "metal") {
+    table.fail("device",
+               "expected auto, cpu, cuda, cuda:INDEX, cuda:UUID or metal");
   }
   table.read("workload", config.workload);
   table.read("held_out", config.held_out);

@@ -9,12 +9,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "evoke/base/error.h"
 #include "evoke/base/json.h"
+#include "evoke/core/exit_reason.h"
 #include "evoke/core/kernel_source.h"
 #include "evoke/core/launch_plan.h"
 #include "evoke/core/tensor.h"
@@ -24,9 +27,27 @@ namespace evoke {
 struct DeviceInfo {
   std::string kind;  // "cpu"
   std::string name;  // "Intel Xeon, 2 threads, avx512_bf16"
+  // Which of several alike it is, wherever it is counted: "GPU-8f2a...".
+  // Empty: there is but one.
+  std::string id;
   DeviceLimits limits;
   int64_t cache_bytes = 0;            // the last-level cache
   std::vector<std::string> features;  // "avx2", "avx512_bf16", "amx_bf16"
+  // Its memory is not the host's: see DeviceSession::stage.
+  bool own_memory = false;
+};
+
+// The device is in a state that only the end of this process mends. Thrown by
+// sessions, answered by nobody: the runner ends with `reason` as its exit
+// code, which the judge puts into words.
+class DeviceFault : public std::runtime_error {
+ public:
+  DeviceFault(ExitReason reason, const std::string& what)
+      : std::runtime_error(what), reason_(reason) {}
+  ExitReason reason() const { return reason_; }
+
+ private:
+  ExitReason reason_;
 };
 
 struct CompileReply {
@@ -48,15 +69,34 @@ class Compiler {
                                const CompileUnit& unit) = 0;
 };
 
+// Memory of the host's that tensors lie in: the unit that a device with
+// memory of its own keeps a mirror of.
+struct HostBuffer {
+  std::span<std::byte> bytes;
+  bool writable = false;  // by kernels
+};
+
 // One tensor of a call: where its element 0 lies, and its layout.
 struct BoundTensor {
   std::byte* data = nullptr;
   TensorLayout layout;
+  HostBuffer buffer;  // that holds the layout's whole allocation
 };
 
 using ProgramId = int;
 using CallId = int;
 
+// Where a device's memory is not the host's (DeviceInfo::own_memory), each
+// HostBuffer has a mirror there: one allocation of the same size, tensors at
+// the same offsets, guard bands included, shared by all calls. Then
+//   prepare()   brings the call's inputs to the mirror
+//   stage()     brings its outputs and scratch, and makes all else that
+//               kernels may write there NaN (all ones), so that no call finds
+//               what an earlier one left
+//   run()       touches the mirrors alone; device_ns() is what it took
+//   collect()   brings outputs, scratch and the guard bands around them back
+// and between stage() and collect() the host's memory means nothing. On other
+// devices stage() and collect() have nothing to do.
 class DeviceSession {
  public:
   virtual ~DeviceSession() = default;
@@ -68,10 +108,26 @@ class DeviceSession {
   virtual Result<CallId> prepare(ProgramId program, const LaunchPlan& plan,
                                  std::vector<BoundTensor> tensors) = 0;
   virtual void release(CallId call) = 0;
+  // A buffer's memory goes away; its calls are released, or never run again.
+  virtual void forget(std::span<const std::byte> /*buffer*/) {}
+  // Untimed. `inputs`: the host changed inputs of these calls as well.
+  virtual Result<void> stage(std::span<const CallId> /*calls*/,
+                             bool /*inputs*/) {
+    return {};
+  }
   // run() comes next, and its time counts.
   virtual void get_ready() {}
   // Runs the calls one after another; returns when all have finished.
   virtual Result<void> run(std::span<const CallId> calls) = 0;
+  // What the latest run took by the device's own clock, from the first call's
+  // start to the last one's end, free of the host's share. Empty: it has no
+  // such clock, or the host was not hidden.
+  virtual std::optional<int64_t> device_ns() const { return std::nullopt; }
+  // Untimed, after run(). What kernels did there that they may not do and the
+  // host cannot see ("changed its input 'key'"); empty when nothing.
+  virtual Result<std::string> collect(std::span<const CallId> /*calls*/) {
+    return std::string();
+  }
 };
 
 struct Device {
@@ -81,6 +137,7 @@ struct Device {
 };
 
 struct DeviceOptions {
+  std::string selector;        // which of several: "1", "GPU-8f2a..."
   int num_threads = 0;         // cpu: 0 is one per core it may use
   std::string scratch_folder;  // compiler's private folder
   bool with_compiler = false;

@@ -8,6 +8,10 @@
 //   compile   may start the compiler; reads system folders, writes its private
 //             folder, has no network
 //   baseline, measure   our own code: no network, no programs
+//
+// On a GPU a candidate is no native code: the process that loads it runs the
+// driver's and ours. `execute` then has the walls of a baseline, which the
+// driver can work within, and `compile` may reach the GPU's device files.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +27,9 @@ struct ConfinementOptions {
   protocol::Role role = protocol::Role::execute;
   std::string private_folder;  // compile: the one place that may be written
   std::vector<std::string> readable;  // more folders to read and run from
-  int64_t cpu_seconds = 0;            // of this process; 0: no limit
+  // A GPU's driver: its device files, and what it reads of the system.
+  bool gpu = false;
+  int64_t cpu_seconds = 0;  // of this process; 0: no limit
 };
 
 class Confinement {

@@ -72,6 +72,18 @@ std::vector<std::string> system_folders() {
           "/dev/urandom"};
 }
 
+// Of NVIDIA's driver; those that do not exist are left out.
+std::vector<std::string> gpu_files() {
+  std::vector<std::string> files = {
+      "/dev/nvidiactl",      "/dev/nvidia-uvm",  "/dev/nvidia-uvm-tools",
+      "/dev/nvidia-modeset", "/dev/nvidia-caps", "/dev/dxg"};
+  constexpr int kMostGpus = 16;
+  for (int i = 0; i < kMostGpus; ++i) {
+    files.push_back("/dev/nvidia" + std::to_string(i));
+  }
+  return files;
+}
+
 LandlockRules rules_for(const ConfinementOptions& options) {
   LandlockRules rules;
   rules.readable = system_folders();
@@ -82,6 +94,12 @@ LandlockRules rules_for(const ConfinementOptions& options) {
     // Its compilers' memory is read there. What Landlock keeps apart (other
     // processes' memory, environment and descriptors) stays closed.
     rules.readable.emplace_back("/proc");
+  }
+  if (options.gpu) {
+    const std::vector<std::string> files = gpu_files();
+    rules.writable.insert(rules.writable.end(), files.begin(), files.end());
+    rules.readable.insert(rules.readable.end(),
+                          {"/proc", "/sys", "/etc", "/opt"});
   }
   return rules;
 }
@@ -98,7 +116,8 @@ void Confinement::enter() {
   record_["no_capabilities"] = drop_capabilities();
   record_["not_dumpable"] = ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
 
-  const bool compile = options_.role == Role::compile;
+  // A driver opens many files, and maps more than it uses.
+  const bool compile = options_.role == Role::compile || options_.gpu;
   limit(record_, "rlimit_core", RLIMIT_CORE, 0);
   limit(record_, "rlimit_file_bytes", RLIMIT_FSIZE,
         compile ? 512 * kMegabyte : 128 * kMegabyte);
@@ -107,15 +126,18 @@ void Confinement::enter() {
     limit(record_, "rlimit_cpu_s", RLIMIT_CPU,
           static_cast<rlim_t>(options_.cpu_seconds));
   }
-  if (options_.role == Role::compile || options_.role == Role::execute) {
+  if (options_.role == Role::compile ||
+      (options_.role == Role::execute && !options_.gpu)) {
     record_["landlock"] = text_or_error(restrict_files(rules_for(options_)));
   } else {
-    record_["landlock"] = "not used: no candidate runs here";
+    record_["landlock"] = options_.role == Role::execute
+                              ? "not used: candidates run on the GPU"
+                              : "not used: no candidate runs here";
   }
 }
 
 void Confinement::seal() {
-  if (options_.role == Role::execute) {
+  if (options_.role == Role::execute && !options_.gpu) {
 #if !defined(EVOKE_ASAN) && !defined(EVOKE_TSAN)
     // This thread loads the candidate; it opens nothing but anonymous files
     // from here on. (Sanitizers read files to write their reports.)

@@ -1,5 +1,7 @@
 #include "evoke/evaluation/runner/runner.h"
 
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <utility>
 
@@ -47,9 +49,11 @@ protocol::Greeting greeting_of(const RunnerOptions& options,
   const DeviceInfo& info = parts.device.info;
   greeting.device_kind = info.kind;
   greeting.device_name = info.name;
+  greeting.device_id = info.id;
   greeting.limits = info.limits;
   greeting.cache_bytes = info.cache_bytes;
   greeting.features = info.features;
+  greeting.own_memory = info.own_memory;
   if (parts.device.compiler) greeting.compiler_id = parts.device.compiler->id();
   if (parts.baseline) {
     greeting.baseline_name = parts.baseline->name();
@@ -74,8 +78,16 @@ void answer_failure(protocol::Channel& channel, const Error& error) {
 
 int run(const RunnerOptions& options) {
   protocol::Channel channel{Fd(options.fd)};
-  Confinement confinement({options.role, options.private_folder,
-                           options.readable, options.cpu_seconds});
+  ConfinementOptions walls;
+  walls.role = options.role;
+  walls.private_folder = options.private_folder;
+  walls.readable = options.readable;
+  for (std::string& folder : device_folders(options.device)) {
+    walls.readable.push_back(std::move(folder));
+  }
+  walls.gpu = options.device.starts_with("cuda");
+  walls.cpu_seconds = options.cpu_seconds;
+  Confinement confinement(walls);
   confinement.enter();
   auto parts = open_parts(options);
   if (!parts) {
@@ -87,7 +99,15 @@ int run(const RunnerOptions& options) {
   greeting.confinement = confinement.record();
   Service service(std::move(greeting), std::move(parts->device),
                   std::move(parts->baseline));
-  auto served = service.serve(channel);
+  Result<void> served;
+  try {
+    served = service.serve(channel);
+  } catch (const DeviceFault& fault) {
+    std::fprintf(stderr, "evoke_runner: %s\n", fault.what());
+    std::fflush(stderr);
+    // At once: a driver in this state may not survive its own clean-up.
+    std::_Exit(static_cast<int>(fault.reason()));
+  }
   if (!served) throw StartupError("[runner::run] " + served.error().message);
   return 0;
 }

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace evoke::cpu {
+namespace evoke {
 
 struct KernelBody {
   std::string name;
@@ -28,4 +28,4 @@ std::vector<KernelBody> find_kernel_bodies(std::string_view code);
 std::string blank_other_kernels(std::string_view code,
                                 const std::set<std::string>& wanted);
 
-}  // namespace evoke::cpu
+}  // namespace evoke

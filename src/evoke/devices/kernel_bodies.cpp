@@ -1,9 +1,9 @@
-#include "evoke/devices/cpu/kernel_bodies.h"
+#include "evoke/devices/kernel_bodies.h"
 
 #include <algorithm>
 #include <cctype>
 
-namespace evoke::cpu {
+namespace evoke {
 namespace {
 
 constexpr std::string_view kMarker = "KERNEL";
@@ -179,4 +179,4 @@ std::string blank_other_kernels(std::string_view code,
   return text;
 }
 
-}  // namespace evoke::cpu
+}  // namespace evoke
