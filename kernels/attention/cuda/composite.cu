@@ -751,11 +751,6 @@ EVOKE_DEVICE void multiply_values(float (&out)[64], const uint32_t (&p)[kSums / 
   }
 }
 
-template <bool b>
-struct Constant {
-  static constexpr bool value = b;
-};
-
 // The two rows of a thread.
 struct Rows {
   float greatest[2];
@@ -1036,8 +1031,9 @@ KERNEL(prefill) {
         const auto mask_block = [&] {
           mask(scores, visible0, visible1, block * tile_kv + 2 * (lane % 4));
         };
-        // One block: its scores, and the block before times its values.
-        const auto step = [&](auto masked) {
+        // One block: its scores, and the block before times its values. Two
+        // loops, for a branch in between would end the overlap.
+        const auto step = [&](bool masked) {
           mbarrier_wait(&bars.key_full[key_place.slot], key_place.parity);
           take_turn();
           if constexpr (overlap != 0) {
@@ -1053,7 +1049,7 @@ KERNEL(prefill) {
             release_value();
           }
           if constexpr (overlap == 0) release_key(true);
-          if constexpr (masked.value) mask_block();
+          if (masked) mask_block();
           softmax(scores, rows, correction, log2_scale);
           if constexpr (overlap != 0) {
             release_key(softened());
@@ -1076,9 +1072,9 @@ KERNEL(prefill) {
 
         block -= split;
         for (; block >= 0 && (block + 1) * tile_kv > common; block -= split) {
-          step(Constant<true>());
+          step(true);
         }
-        for (; block >= 0; block -= split) step(Constant<false>());
+        for (; block >= 0; block -= split) step(false);
         if constexpr (output_tile != 0) release_query();
         issue_values();
         wgmma_wait<0>();
