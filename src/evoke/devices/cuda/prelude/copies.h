@@ -88,7 +88,8 @@ EVOKE_DEVICE void prefetch_map(const CUtensorMap& map) {
 
 // One box of a tensor of 2 to 4 dimensions, from the coordinates x (of the
 // innermost dimension), y, z, w. Outside the tensor it reads zeros, and stores
-// nothing. Coordinates may be negative.
+// nothing. x counts whole 16 bytes: another one is an illegal instruction, and
+// so is a store at a negative coordinate; loads may begin before the tensor.
 EVOKE_DEVICE void load_tile(void* shared, const CUtensorMap& map,
                             uint64_t* barrier, int x, int y) {
   asm volatile(
