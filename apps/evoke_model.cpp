@@ -22,6 +22,7 @@
 #include "evoke/model/attention_op.h"
 #include "evoke/model/hook/open_hook.h"
 #include "evoke/model/measure_agreement.h"
+#include "evoke/model/model_config.h"
 #include "evoke/model/model_folder.h"
 #include "evoke/model/run_generate.h"
 
@@ -98,6 +99,28 @@ void add_generate(CLI::App& app, Options& options) {
                     "from MLX's, at --max-tokens positions");
   command->add_flag("--json", options.json,
                     "One JSON document on standard output");
+}
+
+void add_describe(CLI::App& app, Options& options) {
+  auto* command = app.add_subcommand("describe", "What a model is");
+  command->add_option("--model,-m", options.request.model, "A model folder")
+      ->required();
+  command->add_flag("--json", options.json, "The one form there is");
+}
+
+// Without its weights: in no time.
+int describe(const Options& options) {
+  const auto folder = evoke::model::find_model_folder(options.request.model);
+  if (!folder) throw evoke::StartupError(folder.error().message);
+  const auto config = evoke::model::read_model_config(*folder);
+  if (!config) throw evoke::StartupError(config.error().message);
+  const evoke::Json json = {
+      {"model", folder->string()},
+      {"heads", evoke::heads_label(config->num_q_heads, config->num_kv_heads,
+                                   config->head_dim)},
+      {"num_layers", config->num_layers}};
+  fmt::print("{}\n", json.dump(2));
+  return 0;
 }
 
 // What the model asked of its attention, beside what the kernel did.
@@ -215,8 +238,10 @@ int main(int argc, char** argv) {
   app.name("evoke_model");
   app.require_subcommand(1);
   add_generate(app, options);
+  add_describe(app, options);
   try {
     app.parse(argc, argv);
+    if (app.got_subcommand("describe")) return describe(options);
     return generate(options);
   } catch (const CLI::Success& success) {  // --help
     return app.exit(success);
