@@ -68,9 +68,8 @@ constexpr const char* kComputing[] = {
 // What the run-time libraries of the sanitizers do besides.
 #if defined(EVOKE_ASAN) || defined(EVOKE_TSAN)
 constexpr const char* kSanitizers[] = {
-    "prctl", "uname",     "getuid",     "getppid",
-    "dup",   "access",    "sysinfo",   "getdents64", "personality",
-    "fcntl", "pipe2",     "arch_prctl"};
+    "prctl",   "uname",      "getuid",      "getppid", "dup",   "access",
+    "sysinfo", "getdents64", "personality", "fcntl",   "pipe2", "arch_prctl"};
 #endif
 
 constexpr const char* kReachingOut[] = {
