@@ -10,58 +10,19 @@
 
 #include "evoke/base/fd.h"
 #include "tests/e2e/program.h"
+#include "tests/support/row_kernel.h"
 
 namespace evoke::test {
 namespace {
 
 using ::testing::HasSubstr;
 
-// Attention, one row per threadgroup, for the shapes of `when`.
 std::string kernel_text(const std::string& when,
-                        const std::string& last = "acc[d] / sum") {
-  return "/*evoke\nproblem = \"attention\"\nsummary = \"one pass\"\n"
-         "[[variant]]\nname = \"rows\"\nwhen = \"" +
-         when + R"("
-[[variant.launch]]
-kernel = "attend"
-reads = ["query", "key", "value"]
-writes = ["output"]
-threadgroups = ["Hq", "Lq", "B"]
-evoke*/
-KERNEL(attend) {
-  const int h = threadgroup_position_in_grid.x;
-  const int i = threadgroup_position_in_grid.y;
-  const int b = threadgroup_position_in_grid.z;
-  const int kv = h / (Hq / Hkv);
-  const bfloat16* q = query + b * query_strides[0] + h * query_strides[1] +
-                      i * query_strides[2];
-  const bfloat16* k = key + b * key_strides[0] + kv * key_strides[1];
-  const bfloat16* v = value + b * value_strides[0] + kv * value_strides[1];
-  const int last = causal ? Lk - Lq + i + 1 : Lk;
-  float peak = -INFINITY;
-  float sum = 0.0f;
-  float acc[D] = {};
-  for (int j = 0; j < last; ++j) {
-    float score = 0.0f;
-    for (int d = 0; d < D; ++d) {
-      score += static_cast<float>(q[d]) *
-               static_cast<float>(k[j * key_strides[2] + d]);
-    }
-    score *= scale;
-    const float top = std::max(peak, score);
-    const float old = std::exp(peak - top);
-    const float weight = std::exp(score - top);
-    sum = sum * old + weight;
-    peak = top;
-    for (int d = 0; d < D; ++d) {
-      acc[d] = acc[d] * old +
-               weight * static_cast<float>(v[j * value_strides[2] + d]);
-    }
-  }
-  bfloat16* out = output + b * output_strides[0] + h * output_strides[1] +
-                  i * output_strides[2];
-  for (int d = 0; d < D; ++d) out[d] = )" +
-         last + ";\n}\n";
+                        const std::string& result = "acc[d] / sum") {
+  RowKernel kernel;
+  kernel.when = when;
+  kernel.result = result;
+  return kernel.text();
 }
 
 class CompareTest : public ::testing::Test {
