@@ -36,9 +36,12 @@ class PairLoopTest : public ::testing::Test {
     return PairJournal::open(folder_.path(), Json::object())->pairs();
   }
 
-  LoopOptions options_ = {
-      .scenarios = {scenario("a"), scenario("b"), scenario("c", 400)},
-      .pairs = 6};
+  PairLoopTest() {
+    options_.scenarios = {scenario("a"), scenario("b"), scenario("c", 400)};
+    options_.pairs = 6;
+  }
+
+  LoopOptions options_;
   std::vector<std::pair<std::string, RunKind>> runs_;
   test::TemporaryFolder folder_;
 };

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 namespace evoke::compare {
 namespace {
@@ -20,6 +21,15 @@ std::vector<std::pair<std::string, int>> lengths(
   }
   std::sort(result.begin(), result.end());
   return result;
+}
+
+ScenarioChoice choice(bool quick, std::vector<std::string> names = {},
+                      int cap = 0) {
+  ScenarioChoice made;
+  made.quick = quick;
+  made.names = std::move(names);
+  made.max_tokens_cap = cap;
+  return made;
 }
 
 TEST(Scenarios, AreTheTwentyOfTheBenchmark) {
@@ -52,7 +62,7 @@ TEST(Scenarios, AreTheTwentyOfTheBenchmark) {
 }
 
 TEST(Scenarios, QuickModeTakesFiveAndCapsTheLongest) {
-  const auto chosen = choose_scenarios({.quick = true});
+  const auto chosen = choose_scenarios(choice(true));
   ASSERT_TRUE(chosen);
   EXPECT_THAT(lengths(*chosen),
               ElementsAre(std::pair("code_generation", 300),
@@ -63,10 +73,8 @@ TEST(Scenarios, QuickModeTakesFiveAndCapsTheLongest) {
 }
 
 TEST(Scenarios, CanBeNamedAndCapped) {
-  const auto chosen = choose_scenarios(
-      {.quick = true,
-       .names = {"creative_writing", "micro_generation", "creative_writing"},
-       .max_tokens_cap = 40});
+  const auto chosen = choose_scenarios(choice(
+      true, {"creative_writing", "micro_generation", "creative_writing"}, 40));
   ASSERT_TRUE(chosen);
   ASSERT_EQ(chosen->size(), 2U);
   EXPECT_EQ((*chosen)[0].name, "creative_writing");
@@ -74,13 +82,13 @@ TEST(Scenarios, CanBeNamedAndCapped) {
   EXPECT_EQ((*chosen)[1].max_tokens, 10);
   // Named, and not capped by the quick mode.
   const auto longest =
-      choose_scenarios({.quick = true, .names = {"extreme_long_generation"}});
+      choose_scenarios(choice(true, {"extreme_long_generation"}));
   ASSERT_TRUE(longest);
   EXPECT_EQ(longest->front().max_tokens, 8000);
 }
 
 TEST(Scenarios, RefuseUnknownNames) {
-  const auto chosen = choose_scenarios({.names = {"creative_riting"}});
+  const auto chosen = choose_scenarios(choice(false, {"creative_riting"}));
   ASSERT_FALSE(chosen);
   EXPECT_THAT(chosen.error().message,
               HasSubstr("did you mean 'creative_writing'?"));

@@ -10,58 +10,19 @@
 
 #include "evoke/base/fd.h"
 #include "tests/e2e/program.h"
+#include "tests/support/row_kernel.h"
 
 namespace evoke::test {
 namespace {
 
 using ::testing::HasSubstr;
 
-// Attention, one row per threadgroup, for the shapes of `when`.
 std::string kernel_text(const std::string& when,
-                        const std::string& last = "acc[d] / sum") {
-  return "/*evoke\nproblem = \"attention\"\nsummary = \"one pass\"\n"
-         "[[variant]]\nname = \"rows\"\nwhen = \"" +
-         when + R"("
-[[variant.launch]]
-kernel = "attend"
-reads = ["query", "key", "value"]
-writes = ["output"]
-threadgroups = ["Hq", "Lq", "B"]
-evoke*/
-KERNEL(attend) {
-  const int h = threadgroup_position_in_grid.x;
-  const int i = threadgroup_position_in_grid.y;
-  const int b = threadgroup_position_in_grid.z;
-  const int kv = h / (Hq / Hkv);
-  const bfloat16* q = query + b * query_strides[0] + h * query_strides[1] +
-                      i * query_strides[2];
-  const bfloat16* k = key + b * key_strides[0] + kv * key_strides[1];
-  const bfloat16* v = value + b * value_strides[0] + kv * value_strides[1];
-  const int last = causal ? Lk - Lq + i + 1 : Lk;
-  float peak = -INFINITY;
-  float sum = 0.0f;
-  float acc[D] = {};
-  for (int j = 0; j < last; ++j) {
-    float score = 0.0f;
-    for (int d = 0; d < D; ++d) {
-      score += static_cast<float>(q[d]) *
-               static_cast<float>(k[j * key_strides[2] + d]);
-    }
-    score *= scale;
-    const float top = std::max(peak, score);
-    const float old = std::exp(peak - top);
-    const float weight = std::exp(score - top);
-    sum = sum * old + weight;
-    peak = top;
-    for (int d = 0; d < D; ++d) {
-      acc[d] = acc[d] * old +
-               weight * static_cast<float>(v[j * value_strides[2] + d]);
-    }
-  }
-  bfloat16* out = output + b * output_strides[0] + h * output_strides[1] +
-                  i * output_strides[2];
-  for (int d = 0; d < D; ++d) out[d] = )" +
-         last + ";\n}\n";
+                        const std::string& result = "acc[d] / sum") {
+  RowKernel kernel;
+  kernel.when = when;
+  kernel.result = result;
+  return kernel.text();
 }
 
 class CompareTest : public ::testing::Test {
@@ -80,9 +41,9 @@ class CompareTest : public ::testing::Test {
     }
   }
 
-  std::vector<std::string> command(
-      const std::string& output,
-      const std::vector<std::string>& more = {}) const {
+  std::vector<std::string> command(const std::string& output,
+                                   const std::vector<std::string>& more = {},
+                                   const std::string& pairs = "2") const {
     std::vector<std::string> arguments = {"compare",
                                           "--model",
                                           "model",
@@ -91,7 +52,7 @@ class CompareTest : public ::testing::Test {
                                           "--max-tokens-cap",
                                           "6",
                                           "--pairs",
-                                          "2",
+                                          pairs,
                                           "--agreement-tokens",
                                           "3",
                                           "-o",
@@ -173,15 +134,17 @@ TEST_F(CompareTest, TheKernelRanAndSaysSo) {
 }
 
 TEST_F(CompareTest, AMissingVariantRefusesTheSpeedUp) {
-  desk_.write("decode.cpp", kernel_text("Lq == 1 && Lk >= 26"));
+  desk_.write("decode.cpp", kernel_text("Lq == 1 && Lk >= 52"));
   const Ended ended = desk_.run(command("out", {"--kernel", "decode.cpp"}));
   ASSERT_EQ(ended.code, 0) << ended.output;
   EXPECT_THAT(ended.output, HasSubstr("No speed-up is stated"));
   const Json json = results("out");
   for (const Json& each : json["scenarios"]) {
-    EXPECT_THAT(each["prompt"]["no_speedup_because"].get<std::string>(),
-                HasSubstr("calls fell back"));
-    EXPECT_FALSE(each["prompt"].contains("speedup"));
+    for (const char* phase : {"prompt", "generation"}) {
+      EXPECT_THAT(each[phase].value("no_speedup_because", ""),
+                  HasSubstr("calls fell back"));
+      EXPECT_FALSE(each[phase].contains("speedup"));
+    }
   }
 }
 
@@ -195,7 +158,7 @@ TEST_F(CompareTest, AWrongKernelIsNotRun) {
 
 TEST_F(CompareTest, GoesOnAfterAKill) {
   // The baseline alone: what is killed and goes on is the same.
-  const std::vector<std::string> arguments = command("out", {"--pairs", "4"});
+  const std::vector<std::string> arguments = command("out", {}, "4");
   Subprocess process = desk_.start(arguments);
   for (int i = 0; i < 600 && journal("out").size() < 3; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -229,7 +192,6 @@ TEST_F(CompareTest, SaysWhatIsWrong) {
   expect({"--model", "model", "--kernel", "a.cpp", "--run", "r"}, 2,
          "not both");
   expect({"--model", "model", "--mode", "compare"}, 1, "no run");
-  desk_.write("m.metal", kernel_text("1"));
   EXPECT_EQ(desk_.run({"compare", "--list"}).code, 0);
 }
 

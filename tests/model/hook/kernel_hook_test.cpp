@@ -1,6 +1,5 @@
 #include "evoke/model/hook/kernel_hook.h"
 
-#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <mlx/mlx.h>
@@ -15,6 +14,7 @@
 #include "evoke/attention/shape.h"
 #include "evoke/devices/embedded_kernels.h"
 #include "evoke/devices/registry.h"
+#include "tests/support/row_kernel.h"
 
 namespace evoke::model {
 namespace {
@@ -26,61 +26,16 @@ using ::testing::IsEmpty;
 using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
 
-// A plain kernel of one launch, for `when`; `before` and `after` stand around
-// the row's computation.
 std::string plain_kernel(const std::string& when,
                          const std::string& scratch = "",
                          const std::string& writes = "\"output\"",
                          const std::string& after = "") {
-  return fmt::format(R"(/*evoke
-problem = "attention"
-{}
-[[variant]]
-name = "plain"
-when = "{}"
-[[variant.launch]]
-kernel = "attend"
-reads = ["query", "key", "value"]
-writes = [{}]
-threadgroups = ["Hq", "Lq", "B"]
-evoke*/
-)",
-                     scratch, when, writes) +
-         R"(KERNEL(attend) {
-  const int h = threadgroup_position_in_grid.x;
-  const int i = threadgroup_position_in_grid.y;
-  const int b = threadgroup_position_in_grid.z;
-  const int kv = h / (Hq / Hkv);
-  const bfloat16* q = query + b * query_strides[0] + h * query_strides[1] +
-                      i * query_strides[2];
-  const bfloat16* k = key + b * key_strides[0] + kv * key_strides[1];
-  const bfloat16* v = value + b * value_strides[0] + kv * value_strides[1];
-  const int last = causal ? Lk - Lq + i + 1 : Lk;
-  float peak = -INFINITY;
-  float sum = 0.0f;
-  float acc[D] = {};
-  for (int j = 0; j < last; ++j) {
-    float score = 0.0f;
-    for (int d = 0; d < D; ++d) {
-      score += static_cast<float>(q[d]) *
-               static_cast<float>(k[j * key_strides[2] + d]);
-    }
-    score *= scale;
-    const float top = std::max(peak, score);
-    const float old = std::exp(peak - top);
-    const float weight = std::exp(score - top);
-    sum = sum * old + weight;
-    peak = top;
-    for (int d = 0; d < D; ++d) {
-      acc[d] = acc[d] * old +
-               weight * static_cast<float>(v[j * value_strides[2] + d]);
-    }
-  }
-  bfloat16* out = output + b * output_strides[0] + h * output_strides[1] +
-                  i * output_strides[2];
-  for (int d = 0; d < D; ++d) out[d] = acc[d] / sum;
-)" + after +
-         "}\n";
+  test::RowKernel kernel;
+  kernel.when = when;
+  kernel.scratch = scratch;
+  kernel.writes = writes;
+  kernel.after = after;
+  return kernel.text();
 }
 
 KernelSource parse(const std::string& text) {
