@@ -123,7 +123,8 @@ RunConfig read_document(const toml::table& document, RunConfig config,
   if (const std::string& device = config.device;
       device != "auto" && device != "cpu" && !device.starts_with("cuda:") &&
       device != "cuda" && device != "metal") {
-    table.fail("device", "expected auto, cpu, cuda or metal");
+    table.fail("device",
+               "expected auto, cpu, cuda, cuda:NUMBER, cuda:UUID or metal");
   }
   table.read("workload", config.workload);
   table.read("held_out", config.held_out);

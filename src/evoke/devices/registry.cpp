@@ -42,6 +42,11 @@ Result<Device> open_device(const std::string& name,
                 did_you_mean(kind, names) + "; there are cpu, cuda and metal");
 }
 
+std::vector<std::string> device_folders(const std::string& name) {
+  if (kind_of_device(name) == "cuda") return cuda_folders();
+  return {};
+}
+
 std::vector<DeviceStatus> probe_devices() {
   std::vector<DeviceStatus> statuses;
   for (const DeviceKind& known : kKinds) statuses.push_back(known.probe());

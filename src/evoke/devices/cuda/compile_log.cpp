@@ -42,8 +42,8 @@ std::string_view trimmed(std::string_view line) {
 
 std::string_view way_out(std::string_view line) {
   if (line.find("C7508") != line.npos) {
-    return "give the launch max_threads, or threads that are known when it is "
-           "compiled";
+    return "give the launch min_blocks = 1, and max_threads where threads "
+           "depend on the shape";
   }
   if (line.find("C7510") != line.npos) {
     return "keep the accumulators of a wgmma in flight out of function calls, "

@@ -1,13 +1,9 @@
 #include "evoke/devices/cuda/cubin.h"
 
-#include <cxxabi.h>
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <map>
-#include <memory>
+#include <utility>
 
 namespace evoke::cuda {
 namespace {
@@ -40,15 +36,9 @@ static_assert(sizeof(ElfHeader) == 64 && sizeof(ElfSection) == 64 &&
 constexpr uint16_t kMachineCuda = 190;
 constexpr uint32_t kSymbolTable = 2;
 constexpr unsigned char kObjectSymbol = 1;
+constexpr unsigned char kSizedValue = 4;
+constexpr unsigned char kRegisterCount = 0x2f;
 constexpr std::size_t kMaxSymbols = 100'000;
-
-std::string demangled(const std::string& symbol) {
-  int status = 0;
-  const std::unique_ptr<char, decltype(&std::free)> text(
-      abi::__cxa_demangle(symbol.c_str(), nullptr, nullptr, &status),
-      &std::free);
-  return text ? text.get() : symbol;
-}
 
 class CubinReader {
  public:
@@ -74,10 +64,12 @@ class CubinReader {
       return failed("the cubin names no sections");
     }
     for (std::size_t i = 0; i < sections_.size(); ++i) read_section(i);
-    check_globals();
+    read_registers();
+    read_variables();
     if (!error_.empty()) return failed(error_);
     CubinFacts facts;
     facts.constant_bytes = constant_bytes_;
+    facts.variables = std::move(variables_);
     for (auto& [name, kernel] : kernels_) {
       kernel.name = name;
       if (kernel.code_bytes > 0) facts.kernels.push_back(std::move(kernel));
@@ -122,8 +114,8 @@ class CubinReader {
     const auto bytes = static_cast<int64_t>(section.bytes);
     if (CubinKernel* kernel = kernel_of(".text.")) {
       kernel->code_bytes = bytes;
-      // The upper byte of sh_info: what the launch allocates.
-      kernel->registers = section.info >> 24;
+    } else if (name == ".nv.info") {
+      info_ = index;
     } else if (name.starts_with(".nv.shared.reserved")) {
       return;
     } else if (CubinKernel* shared = kernel_of(".nv.shared.")) {
@@ -135,41 +127,64 @@ class CubinReader {
     }
   }
 
-  // Every variable in memory that kernels can write.
-  void check_globals() {
-    const bool any = std::any_of(
-        globals_.begin(), globals_.end(),
-        [&](std::size_t each) { return sections_[each].bytes > 0; });
-    if (!any) return;
-    std::string names;
+  const ElfSection* symbol_table() const {
     for (const ElfSection& section : sections_) {
-      if (section.type != kSymbolTable || section.link >= sections_.size()) {
-        continue;
-      }
-      const uint64_t count =
-          std::min<uint64_t>(section.bytes / sizeof(ElfSymbol), kMaxSymbols);
-      for (uint64_t i = 0; i < count && error_.empty(); ++i) {
-        const auto symbol =
-            read<ElfSymbol>(section.offset + i * sizeof(ElfSymbol));
-        const bool global = (symbol.info & 0xf) == kObjectSymbol &&
-                            std::find(globals_.begin(), globals_.end(),
-                                      symbol.section) != globals_.end();
-        if (!global) continue;
-        names += names.empty() ? "'" : "', '";
-        names += demangled(text(sections_[section.link], symbol.name));
+      if (section.type == kSymbolTable && section.link < sections_.size()) {
+        return &section;
       }
     }
-    refuse(fmt::format(
-        "a writable device variable{}{}{}: kernels may not remember anything "
-        "between launches; tables are __constant__, buffers [scratch]",
-        names.empty() ? "" : " ", names, names.empty() ? "" : "'"));
+    return nullptr;
+  }
+
+  // Attributes, one after another: form, attribute, 16 bits of value or size;
+  // the form kSizedValue brings so many bytes. Registers: symbol and count.
+  void read_registers() {
+    const ElfSection* const symbols = symbol_table();
+    if (info_ == 0 || symbols == nullptr) return;
+    const ElfSection& section = sections_[info_];
+    for (uint64_t at = 0; at + 4 <= section.bytes && error_.empty();) {
+      const auto form = read<unsigned char>(section.offset + at);
+      const auto attribute = read<unsigned char>(section.offset + at + 1);
+      const auto size = read<uint16_t>(section.offset + at + 2);
+      if (form == kSizedValue && attribute == kRegisterCount && size >= 8) {
+        const auto symbol =
+            read<ElfSymbol>(symbols->offset +
+                            uint64_t{read<uint32_t>(section.offset + at + 4)} *
+                                sizeof(ElfSymbol));
+        const auto found =
+            kernels_.find(text(sections_[symbols->link], symbol.name));
+        if (found != kernels_.end()) {
+          found->second.registers = read<uint32_t>(section.offset + at + 8);
+        }
+      }
+      at += 4 + (form == kSizedValue ? size : 0);
+    }
+  }
+
+  void read_variables() {
+    const ElfSection* const symbols = symbol_table();
+    if (symbols == nullptr) return;
+    const uint64_t count =
+        std::min<uint64_t>(symbols->bytes / sizeof(ElfSymbol), kMaxSymbols);
+    for (uint64_t i = 0; i < count && error_.empty(); ++i) {
+      const auto symbol =
+          read<ElfSymbol>(symbols->offset + i * sizeof(ElfSymbol));
+      const bool global = (symbol.info & 0xf) == kObjectSymbol &&
+                          std::find(globals_.begin(), globals_.end(),
+                                    symbol.section) != globals_.end();
+      if (global) {
+        variables_.push_back(text(sections_[symbols->link], symbol.name));
+      }
+    }
   }
 
   std::span<const std::byte> cubin_;
   ElfHeader header_{};
   std::vector<ElfSection> sections_;
   std::vector<std::size_t> globals_;
+  std::size_t info_ = 0;  // 0 is no section
   std::map<std::string, CubinKernel> kernels_;
+  std::vector<std::string> variables_;
   int64_t constant_bytes_ = 0;
   std::string error_;
 };

@@ -22,11 +22,12 @@ struct CubinKernel {
 struct CubinFacts {
   std::vector<CubinKernel> kernels;  // sorted by name
   int64_t constant_bytes = 0;        // tables, not parameters
+  // In memory that kernels could write to. NVRTC puts every constexpr of the
+  // text there, used or not: which of them a kernel can reach is what
+  // ptx_check.h says.
+  std::vector<std::string> variables;
 };
 
-// An error when it is no cubin, or when it holds memory that a kernel could
-// write to and find again in a later launch: "a writable __device__ variable
-// 'counter' ...".
 Result<CubinFacts> read_cubin(std::span<const std::byte> cubin);
 
 }  // namespace evoke::cuda

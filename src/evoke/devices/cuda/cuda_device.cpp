@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "evoke/devices/cuda/compiler.h"
@@ -68,6 +70,22 @@ Result<Device> open_cuda_device(const DeviceOptions& options) {
     device.session = std::move(*session);
   }
   return device;
+}
+
+// NVRTC's, with the headers and programs beside it.
+std::vector<std::string> cuda_folders() {
+  std::vector<std::string> folders;
+  for (const std::string& library : cuda::nvrtc_folders()) {
+    std::error_code error;
+    const auto folder = std::filesystem::canonical(library, error);
+    if (error) continue;
+    folders.push_back(folder.parent_path().string());
+    // A wheel's headers are in a wheel of their own.
+    if (folder.parent_path().filename() == "cuda_nvrtc") {
+      folders.push_back(folder.parent_path().parent_path().string());
+    }
+  }
+  return folders;
 }
 
 DeviceStatus probe_cuda_device() {

@@ -1,9 +1,13 @@
 #include "evoke/devices/cuda/ptx_check.h"
 
+#include <cxxabi.h>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cctype>
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <memory>
 
 namespace evoke::cuda {
 namespace {
@@ -20,6 +24,7 @@ constexpr Refusal kRefusals[] = {
     {"%pm*", kTime},
     {"nanosleep*", kTime},
     {"pmevent*", kTime},
+    {"cvta.const*", "the address of __constant__ memory could be written to"},
     {"vprintf", "kernels may not print"},
     {"malloc", "kernels may not allocate memory"},
     {"free", "kernels may not allocate memory"},
@@ -62,6 +67,7 @@ class PtxCheck {
       const std::string_view word = ptx_.substr(begin, at_ - begin);
       if (auto taken = take(word); !taken) return taken;
     }
+    if (auto stateless = check_variables(); !stateless) return stateless;
     if (missing_.empty()) return {};
     return failed(fmt::format(
         "the kernel '{}' is launched with pdl = true and has no "
@@ -88,6 +94,31 @@ class PtxCheck {
     return true;
   }
 
+  // Variables that no instruction names cannot be reached: NVRTC writes down
+  // every constexpr of the text.
+  Result<void> check_variables() const {
+    for (const auto& [name, uses] : variables_) {
+      if (uses == 0) continue;
+      return failed(fmt::format(
+          "the device variable '{}' is refused: kernels may not remember "
+          "anything between launches; tables are __constant__, buffers "
+          "[scratch]",
+          variable_name(name)));
+    }
+    return {};
+  }
+
+  // "evoke_run_scale(...)::count" as "count".
+  static std::string variable_name(const std::string& symbol) {
+    int status = 0;
+    const std::unique_ptr<char, decltype(&std::free)> demangled(
+        abi::__cxa_demangle(symbol.c_str(), nullptr, nullptr, &status),
+        &std::free);
+    const std::string name = demangled ? demangled.get() : symbol;
+    const std::size_t at = name.rfind("::");
+    return at == name.npos ? name : name.substr(at + 2);
+  }
+
   Result<void> take(std::string_view word) {
     for (const Refusal& refusal : kRefusals) {
       if (matches(word, refusal.word)) {
@@ -101,6 +132,15 @@ class PtxCheck {
       name_follows_ = false;
     } else if (word == "griddepcontrol.wait") {
       missing_.erase(entry_);
+    } else if (word == ".global") {
+      declares_ = true;
+    } else if (declares_ && !word.starts_with('.') &&
+               std::isdigit(static_cast<unsigned char>(word[0])) == 0) {
+      variables_.try_emplace(std::string(word), 0);
+      declares_ = false;
+    } else if (const auto variable = variables_.find(word);
+               variable != variables_.end()) {
+      ++variable->second;
     }
     return {};
   }
@@ -111,6 +151,8 @@ class PtxCheck {
   std::size_t at_ = 0;
   int depth_ = 0;
   bool name_follows_ = false;
+  bool declares_ = false;
+  std::map<std::string, int, std::less<>> variables_;  // with uses
 };
 
 }  // namespace

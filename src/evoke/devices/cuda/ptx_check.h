@@ -11,7 +11,8 @@
 
 namespace evoke::cuda {
 
-// An error names the instruction. `waiting`: kernels (as entry points) that
+// An error names the instruction, or the variable in global memory that code
+// uses. `waiting`: kernels (as entry points) that
 // start before their predecessor has ended and therefore must contain
 // griddepcontrol.wait.
 Result<void> check_ptx(std::string_view ptx,

@@ -109,8 +109,10 @@ Result<std::vector<uint64_t>> Tools::checksums(std::span<const Bytes> ranges) {
   const std::size_t bytes = sums.size() * sizeof(uint64_t);
   auto queued = check(driver_.fill_bytes(sums_, 0, bytes, stream_));
   for (std::size_t i = 0; i < ranges.size() && queued; ++i) {
-    DevicePointer data = ranges[i].data;
-    unsigned long long size = ranges[i].bytes;
+    // From the word in which the range begins: allocations begin with one.
+    const DevicePointer before = ranges[i].data % sizeof(uint64_t);
+    DevicePointer data = ranges[i].data - before;
+    unsigned long long size = ranges[i].bytes + before;
     DevicePointer sum = sums_ + i * sizeof(uint64_t);
     std::array<void*, 3> parameters{&data, &size, &sum};
     const auto most =

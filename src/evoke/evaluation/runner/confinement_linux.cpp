@@ -99,6 +99,7 @@ LandlockRules rules_for(const ConfinementOptions& options) {
       for (std::string& file : gpu_files()) {
         rules.writable.push_back(std::move(file));
       }
+      rules.readable.insert(rules.readable.end(), {"/sys", "/etc", "/opt"});
     }
   }
   return rules;
@@ -119,10 +120,11 @@ void Confinement::enter() {
   const bool compile = options_.role == Role::compile;
   const bool candidate = options_.role == Role::execute && !options_.gpu;
   limit(record_, "rlimit_core", RLIMIT_CORE, 0);
+  // A driver opens many files.
+  const bool wide = compile || options_.gpu;
   limit(record_, "rlimit_file_bytes", RLIMIT_FSIZE,
-        compile ? 512 * kMegabyte : 128 * kMegabyte);
-  limit(record_, "rlimit_open_files", RLIMIT_NOFILE,
-        compile || options_.gpu ? 512 : 128);
+        wide ? 512 * kMegabyte : 128 * kMegabyte);
+  limit(record_, "rlimit_open_files", RLIMIT_NOFILE, wide ? 512 : 128);
   if (options_.cpu_seconds > 0) {
     limit(record_, "rlimit_cpu_s", RLIMIT_CPU,
           static_cast<rlim_t>(options_.cpu_seconds));

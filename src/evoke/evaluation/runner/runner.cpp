@@ -80,8 +80,12 @@ void answer_failure(protocol::Channel& channel, const Error& error) {
 
 int run(const RunnerOptions& options) {
   protocol::Channel channel{Fd(options.fd)};
+  std::vector<std::string> readable = options.readable;
+  for (std::string& folder : device_folders(options.device)) {
+    readable.push_back(std::move(folder));
+  }
   Confinement confinement({options.role, options.private_folder,
-                           options.readable, options.cpu_seconds,
+                           std::move(readable), options.cpu_seconds,
                            kind_of_device(options.device) == "cuda"});
   confinement.enter();
   auto parts = open_parts(options);
