@@ -433,6 +433,8 @@ TEST(ServiceClient, RefusesUrlsThatGiveAwaySecrets) {
   EXPECT_THAT(message("https://me:pass@host/v1"), HasSubstr("password"));
   EXPECT_THAT(message("https://me:pass@host/v1"), Not(HasSubstr("pass@")));
   EXPECT_THAT(message("http://example.com/v1"), HasSubstr("unencrypted"));
+  EXPECT_THAT(message("https://host/v1?api_key=abc"), HasSubstr("query"));
+  EXPECT_THAT(message("https://host/v1?api_key=abc"), Not(HasSubstr("abc")));
   EXPECT_THAT(message("file:///etc/passwd"), HasSubstr("https://"));
   EXPECT_THAT(message("api.openai.com"), HasSubstr("https://"));
   EXPECT_EQ(message("http://example.com/v1", true), "");

@@ -56,6 +56,10 @@ void check_url(const ServiceOptions& options) {
         "holds a user name or password; give the key in the environment or "
         "in a key file");
   }
+  if (url.find("key=", path) != url.npos) {
+    refuse(
+        "has a key in its query; give it in the environment or in a key file");
+  }
   if (plain && !options.key.empty() && !is_this_machine(host) &&
       !options.plain_http) {
     refuse(fmt::format(
