@@ -216,9 +216,9 @@ void EvolveRun::open() {
 
 void EvolveRun::search() {
   EvolutionConfig config = evolution_config(config_);
-  proposers_ = open_search_proposers(
-      *judge_, config_, *store_, llm_,
-      [this](const std::string& what) { notice(what); });
+  proposers_ =
+      open_search_proposers(*judge_, config_, *store_, llm_,
+                            [this](const std::string& what) { notice(what); });
   config.proposers = proposers_->configs;
   config.unasked = config_.workers;
   config.confirmation.first_cost_s = kConfirmationCostS;
