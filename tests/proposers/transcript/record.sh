@@ -11,7 +11,7 @@ for proposer in llm parameters; do
   set -- kernels/attention/cpu/three_pass.cpp --config $here/config.toml \
     --proposer $proposer -o "$out/$proposer"
   [ $proposer = llm ] && set -- "$@" --llm $here/llm.toml
-  build/release/apps/evoke evolve "$@"
+  build/release/apps/evoke evolve "$@" < /dev/null
   build/release/apps/evoke export "$out/$proposer" --format json \
     -o "$out/$proposer.jsonl"
   python3 $here/strip_run.py "$out/$proposer" "$out/$proposer.jsonl" $here
