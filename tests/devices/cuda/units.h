@@ -16,11 +16,11 @@ constexpr int kOutputs = 64 * 4224;  // 64 rows of all widths 8, 16, .. 256
 constexpr int kRows = 256;
 constexpr int kColumns = 256;
 
-#define UNIT(name)                                                            \
-  extern "C" __global__ void __launch_bounds__(256, 1) name(                  \
-      const float* in, const bfloat16* matrix, float* out, bfloat16* copy,    \
-      const __grid_constant__ CUtensorMap matrix_map,                         \
-      const __grid_constant__ CUtensorMap copy_map)
+#define UNIT(name)                                                         \
+  extern "C" __global__ void __launch_bounds__(256, 1)                     \
+      name(const float* in, const bfloat16* matrix, float* out,            \
+           bfloat16* copy, const __grid_constant__ CUtensorMap matrix_map, \
+           const __grid_constant__ CUtensorMap copy_map)
 
 extern __shared__ __align__(1024) unsigned char shared[];
 

@@ -66,8 +66,7 @@ EVOKE_DEVICE void copy_bulk_remote(uint32_t remote, const void* shared,
       "r"(shared_address(shared)), "r"(bytes), "r"(remote_barrier)
       : "memory");
 }
-EVOKE_DEVICE void store_bulk(void* global, const void* shared,
-                             uint32_t bytes) {
+EVOKE_DEVICE void store_bulk(void* global, const void* shared, uint32_t bytes) {
   asm volatile(
       "cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;" ::"l"(
           global),
