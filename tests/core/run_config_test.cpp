@@ -106,7 +106,7 @@ TEST(RunConfig, ErrorsNameFileLineAndKey) {
             "run.toml:2: budget.time: unknown key (did you mean 'time_s'?)");
   EXPECT_EQ(config_error("device = \"gpu\""),
             "run.toml:1: device: expected auto, cpu, cuda, "
-            "cuda:INDEX, cuda:UUID or metal");
+            "cuda:NUMBER, cuda:UUID or metal");
   EXPECT_EQ(config_error("workers = -1"),
             "run.toml:1: workers: -1 is outside 0 to 4096");
   EXPECT_EQ(config_error("workers = 3000000000"),

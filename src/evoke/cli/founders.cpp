@@ -92,34 +92,34 @@ std::vector<Founder> to_founders(const std::vector<SeedKernel>& seeds) {
 }
 
 Result<std::string> choose_device(const std::string& asked) {
-  // "cuda:1" and "cuda:GPU-..." are one of several.
-  const std::string kind = asked.substr(0, asked.find(':'));
-  if ((kind != "auto" && kind != "cpu" && kind != "cuda" && kind != "metal") ||
-      (kind != "cuda" && kind != asked)) {
+  const std::string asked_kind = kind_of_device(asked);
+  if (asked_kind != "auto" && asked_kind != "cpu" && asked_kind != "cuda" &&
+      asked_kind != "metal") {
     return failed("--device " + asked +
-                  ": use auto, cpu, cuda, cuda:INDEX, cuda:UUID or metal");
+                  ": use auto, cpu, cuda, cuda:NUMBER, cuda:UUID or metal");
   }
   const std::vector<DeviceStatus> devices = probe_devices();
   if (asked != "auto") {
     for (const DeviceStatus& device : devices) {
-      if (device.kind != kind) continue;
+      if (device.kind != asked_kind) continue;
       if (device.available) return asked;
       return failed("--device " + asked + ": " + device.description);
     }
     return failed("--device " + asked + ": this build has no such device");
   }
   // Metal on a Mac, CUDA where a GPU answers, else the processor.
-  for (const char* each : {"metal", "cuda", "cpu"}) {
+  for (const char* kind : {"metal", "cuda", "cpu"}) {
     for (const DeviceStatus& device : devices) {
-      if (device.kind == each && device.available) return device.kind;
+      if (device.kind == kind && device.available) return device.kind;
     }
   }
   return failed("no device works here; evoke doctor says why");
 }
 
 Dialect dialect_of_device(const std::string& device) {
-  if (device.starts_with("cuda")) return Dialect::cuda;
-  if (device == "metal") return Dialect::metal;
+  const std::string kind = kind_of_device(device);
+  if (kind == "cuda") return Dialect::cuda;
+  if (kind == "metal") return Dialect::metal;
   return Dialect::cpu;
 }
 

@@ -86,6 +86,12 @@ struct BoundTensor {
 using ProgramId = int;
 using CallId = int;
 
+// The best that probes reach: no kernel is quicker.
+struct DeviceRates {
+  double read_bytes_per_s = 0;  // over the footprint asked for
+  double bf16_flops = 0;        // per second, with the best instruction
+};
+
 // Where a device's memory is not the host's (DeviceInfo::own_memory), each
 // HostBuffer has a mirror there: one allocation of the same size, tensors at
 // the same offsets, guard bands included, shared by all calls. Then
@@ -127,6 +133,12 @@ class DeviceSession {
   // host cannot see ("changed its input 'key'"); empty when nothing.
   virtual Result<std::string> collect(std::span<const CallId> /*calls*/) {
     return std::string();
+  }
+  // Takes a second at most. `flops`: the arithmetic as well. Devices that are
+  // the host itself leave this to the runner.
+  virtual Result<DeviceRates> measure(int64_t /*footprint_bytes*/,
+                                      bool /*flops*/) {
+    return absent("this device has no probes");
   }
 };
 

@@ -23,10 +23,14 @@ constexpr std::array<DeviceKind, 3> kKinds{{
 
 }  // namespace
 
+std::string kind_of_device(const std::string& name) {
+  return name.substr(0, name.find(':'));
+}
+
 Result<Device> open_device(const std::string& name,
                            const DeviceOptions& options) {
   const std::size_t colon = name.find(':');
-  const std::string kind = name.substr(0, colon);
+  const std::string kind = kind_of_device(name);
   DeviceOptions chosen = options;
   if (colon != std::string::npos) chosen.selector = name.substr(colon + 1);
   std::vector<std::string> names;
@@ -39,7 +43,7 @@ Result<Device> open_device(const std::string& name,
 }
 
 std::vector<std::string> device_folders(const std::string& name) {
-  if (name.substr(0, name.find(':')) == "cuda") return cuda_folders();
+  if (kind_of_device(name) == "cuda") return cuda_folders();
   return {};
 }
 

@@ -8,8 +8,8 @@
 #include <set>
 #include <string>
 
-#include "cuda_kernels.h"
 #include "tests/core/example_kernel.h"
+#include "tests/devices/cuda/cuda_kernels.h"
 
 namespace evoke::cuda {
 namespace {

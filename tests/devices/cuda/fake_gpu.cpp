@@ -1,4 +1,4 @@
-#include "fake_gpu.h"
+#include "tests/devices/cuda/fake_gpu.h"
 
 #include <cstdio>
 #include <cstdlib>

@@ -7,8 +7,8 @@
 
 #include <cstring>
 
-#include "cuda_kernels.h"
-#include "fake_gpu.h"
+#include "tests/devices/cuda/cuda_kernels.h"
+#include "tests/devices/cuda/fake_gpu.h"
 
 namespace evoke::cuda {
 namespace {

@@ -8,6 +8,8 @@
 #include <set>
 #include <utility>
 
+#include "evoke/devices/cuda/rates.h"
+
 namespace evoke::cuda {
 namespace {
 
@@ -384,6 +386,11 @@ Result<void> CudaSession::run(std::span<const CallId> calls) {
   if (!read) return read;
   if (hidden) device_ns_ = std::llround(static_cast<double>(ms) * 1e6);
   return {};
+}
+
+Result<DeviceRates> CudaSession::measure(int64_t footprint_bytes, bool flops) {
+  return measure_rates(*driver_, gpu_, stream_, *tools_, footprint_bytes,
+                       flops);
 }
 
 Result<std::string> CudaSession::collect(std::span<const CallId> calls) {

@@ -43,6 +43,7 @@ class CudaSession final : public DeviceSession {
   Result<void> run(std::span<const CallId> calls) override;
   std::optional<int64_t> device_ns() const override { return device_ns_; }
   Result<std::string> collect(std::span<const CallId> calls) override;
+  Result<DeviceRates> measure(int64_t footprint_bytes, bool flops) override;
 
   const Gpu& gpu() const { return gpu_; }
 

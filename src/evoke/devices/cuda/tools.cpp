@@ -109,8 +109,10 @@ Result<std::vector<uint64_t>> Tools::checksums(std::span<const Bytes> ranges) {
   const std::size_t bytes = sums.size() * sizeof(uint64_t);
   auto queued = check(driver_.fill_bytes(sums_, 0, bytes, stream_));
   for (std::size_t i = 0; i < ranges.size() && queued; ++i) {
-    DevicePointer data = ranges[i].data;
-    unsigned long long size = ranges[i].bytes;
+    // From the word in which the range begins: allocations begin with one.
+    const DevicePointer before = ranges[i].data % sizeof(uint64_t);
+    DevicePointer data = ranges[i].data - before;
+    unsigned long long size = ranges[i].bytes + before;
     DevicePointer sum = sums_ + i * sizeof(uint64_t);
     std::array<void*, 3> parameters{&data, &size, &sum};
     const auto most =
@@ -131,17 +133,23 @@ Result<std::vector<uint64_t>> Tools::checksums(std::span<const Bytes> ranges) {
 Status Tools::forget() {
   // (Absent on GPUs without a persisting part: nothing to give up.)
   driver_.reset_persisting_l2();
-  unsigned long long count = flood_bytes_ / 16;
-  DevicePointer sink = flood_ + flood_bytes_;
-  std::array<void*, 3> parameters{&flood_, &count, &sink};
-  const auto sms = static_cast<unsigned>(gpu_.limits.num_sms);
-  Status status = launch(read_, sms * kBlocksPerSm, kThreads, 0, stream_,
-                         parameters.data());
-  if (status != kSuccess) return status;
+  if (const Status status = read({flood_, flood_bytes_}); status != kSuccess) {
+    return status;
+  }
   const auto shared = static_cast<unsigned>(gpu_.limits.max_threadgroup_memory);
   unsigned words = shared / 4;
   std::array<void*, 1> scrubbing{&words};
-  return launch(scrub_, sms, kThreads, shared, stream_, scrubbing.data());
+  return launch(scrub_, static_cast<unsigned>(gpu_.limits.num_sms), kThreads,
+                shared, stream_, scrubbing.data());
+}
+
+Status Tools::read(Bytes bytes) {
+  unsigned long long count = bytes.bytes / 16;
+  DevicePointer sink = flood_ + flood_bytes_;
+  std::array<void*, 3> parameters{&bytes.data, &count, &sink};
+  const auto sms = static_cast<unsigned>(gpu_.limits.num_sms);
+  return launch(read_, sms * kBlocksPerSm, kThreads, 0, stream_,
+                parameters.data());
 }
 
 Status Tools::occupy(Stream stream, int64_t duration_ns) {

@@ -39,6 +39,8 @@ class Tools {
   // Queues: the persisting part of L2 given up, twice its size read past it,
   // shared memory of every SM filled with ones.
   Status forget();
+  // Queues: everything in `bytes` (multiples of 16) read once, by all SMs.
+  Status read(Bytes bytes);
   // Queues on another stream: about half of the SMs are busy for so long.
   Status occupy(Stream stream, int64_t duration_ns);
 

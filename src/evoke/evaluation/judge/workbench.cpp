@@ -25,8 +25,8 @@ Result<std::string> make_private_folder() {
   return name;
 }
 
+// Of "cpu", "cuda", "cuda:1".
 Result<Dialect> dialect_of_device(const std::string& device) {
-  // "cuda:1" is one of several.
   const std::string kind = device.substr(0, device.find(':'));
   for (const Dialect each : {Dialect::cpu, Dialect::cuda, Dialect::metal}) {
     if (to_string(each) == kind) return each;

@@ -9,9 +9,9 @@
 //             folder, has no network
 //   baseline, measure   our own code: no network, no programs
 //
-// On a GPU a candidate is no native code: the process that loads it runs the
-// driver's and ours. `execute` then has the walls of a baseline, which the
-// driver can work within, and `compile` may reach the GPU's device files.
+// On a GPU a candidate is no code of this processor: `execute` is our own code
+// and the driver's there, which need files and system calls that no list
+// foresees, and is held like `baseline`.
 #pragma once
 
 #include <cstdint>
@@ -27,9 +27,8 @@ struct ConfinementOptions {
   protocol::Role role = protocol::Role::execute;
   std::string private_folder;  // compile: the one place that may be written
   std::vector<std::string> readable;  // more folders to read and run from
-  // A GPU's driver: its device files, and what it reads of the system.
-  bool gpu = false;
-  int64_t cpu_seconds = 0;  // of this process; 0: no limit
+  int64_t cpu_seconds = 0;            // of this process; 0: no limit
+  bool gpu = false;                   // the device is one
 };
 
 class Confinement {

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <filesystem>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "evoke/evaluation/runner/confinement.h"
@@ -72,14 +74,13 @@ std::vector<std::string> system_folders() {
           "/dev/urandom"};
 }
 
-// Of NVIDIA's driver; those that do not exist are left out.
+// The driver's device files; more appear with more GPUs.
 std::vector<std::string> gpu_files() {
-  std::vector<std::string> files = {
-      "/dev/nvidiactl",      "/dev/nvidia-uvm",  "/dev/nvidia-uvm-tools",
-      "/dev/nvidia-modeset", "/dev/nvidia-caps", "/dev/dxg"};
-  constexpr int kMostGpus = 16;
-  for (int i = 0; i < kMostGpus; ++i) {
-    files.push_back("/dev/nvidia" + std::to_string(i));
+  std::vector<std::string> files = {"/proc/driver/nvidia"};
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/dev", error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("nvidia")) files.push_back(entry.path().string());
   }
   return files;
 }
@@ -94,12 +95,12 @@ LandlockRules rules_for(const ConfinementOptions& options) {
     // Its compilers' memory is read there. What Landlock keeps apart (other
     // processes' memory, environment and descriptors) stays closed.
     rules.readable.emplace_back("/proc");
-  }
-  if (options.gpu) {
-    const std::vector<std::string> files = gpu_files();
-    rules.writable.insert(rules.writable.end(), files.begin(), files.end());
-    rules.readable.insert(rules.readable.end(),
-                          {"/proc", "/sys", "/etc", "/opt"});
+    if (options.gpu) {
+      for (std::string& file : gpu_files()) {
+        rules.writable.push_back(std::move(file));
+      }
+      rules.readable.insert(rules.readable.end(), {"/sys", "/etc", "/opt"});
+    }
   }
   return rules;
 }
@@ -116,23 +117,22 @@ void Confinement::enter() {
   record_["no_capabilities"] = drop_capabilities();
   record_["not_dumpable"] = ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
 
-  // A driver opens many files, and maps more than it uses.
-  const bool compile = options_.role == Role::compile || options_.gpu;
+  const bool compile = options_.role == Role::compile;
+  const bool candidate = options_.role == Role::execute && !options_.gpu;
   limit(record_, "rlimit_core", RLIMIT_CORE, 0);
+  // A driver opens many files.
+  const bool wide = compile || options_.gpu;
   limit(record_, "rlimit_file_bytes", RLIMIT_FSIZE,
-        compile ? 512 * kMegabyte : 128 * kMegabyte);
-  limit(record_, "rlimit_open_files", RLIMIT_NOFILE, compile ? 512 : 128);
+        wide ? 512 * kMegabyte : 128 * kMegabyte);
+  limit(record_, "rlimit_open_files", RLIMIT_NOFILE, wide ? 512 : 128);
   if (options_.cpu_seconds > 0) {
     limit(record_, "rlimit_cpu_s", RLIMIT_CPU,
           static_cast<rlim_t>(options_.cpu_seconds));
   }
-  if (options_.role == Role::compile ||
-      (options_.role == Role::execute && !options_.gpu)) {
+  if (compile || candidate) {
     record_["landlock"] = text_or_error(restrict_files(rules_for(options_)));
   } else {
-    record_["landlock"] = options_.role == Role::execute
-                              ? "not used: candidates run on the GPU"
-                              : "not used: no candidate runs here";
+    record_["landlock"] = "not used: no candidate runs on this processor";
   }
 }
 

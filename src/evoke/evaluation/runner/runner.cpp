@@ -30,12 +30,14 @@ Result<Parts> open_parts(const RunnerOptions& options) {
     parts.baseline = std::move(*baseline);
     return parts;
   }
-  if (options.role == Role::measure) return parts;
+  // The host itself is measured by the runner's own probes.
+  const bool measuring = options.role == Role::measure;
+  if (measuring && options.device == "cpu") return parts;
   DeviceOptions device_options;
   device_options.num_threads = options.num_threads;
   device_options.scratch_folder = options.private_folder;
   device_options.with_compiler = options.role == Role::compile;
-  device_options.with_session = options.role == Role::execute;
+  device_options.with_session = options.role == Role::execute || measuring;
   auto device = open_device(options.device, device_options);
   if (!device) return error_of(device);
   parts.device = std::move(*device);
@@ -78,16 +80,13 @@ void answer_failure(protocol::Channel& channel, const Error& error) {
 
 int run(const RunnerOptions& options) {
   protocol::Channel channel{Fd(options.fd)};
-  ConfinementOptions walls;
-  walls.role = options.role;
-  walls.private_folder = options.private_folder;
-  walls.readable = options.readable;
+  std::vector<std::string> readable = options.readable;
   for (std::string& folder : device_folders(options.device)) {
-    walls.readable.push_back(std::move(folder));
+    readable.push_back(std::move(folder));
   }
-  walls.gpu = options.device.starts_with("cuda");
-  walls.cpu_seconds = options.cpu_seconds;
-  Confinement confinement(walls);
+  Confinement confinement({options.role, options.private_folder,
+                           std::move(readable), options.cpu_seconds,
+                           kind_of_device(options.device) == "cuda"});
   confinement.enter();
   auto parts = open_parts(options);
   if (!parts) {
