@@ -240,9 +240,9 @@ min_blocks = "resident"
 dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1) * 34816) + stages * tile_kv * 512 + 256"
 evoke*/
 
-// decode_stream.cu and prefill_hopper.cu in one file, each in a namespace of its
-// own; they describe their genes. `decoding` tells the constraints which half
-// a variant runs.
+// decode_stream.cu and prefill_hopper.cu in one file, each in a namespace of
+// its own; they describe their genes. `decoding` tells the constraints which
+// half a variant runs.
 
 // EVOLVE-BLOCK-START
 namespace decoder {
@@ -251,7 +251,7 @@ constexpr int kHeads = Hq / Hkv;
 constexpr int kColumns = queries * kHeads;  // of 8
 constexpr int kTile = 16;                   // keys
 constexpr int kMine = kTile * tiles;        // keys of a unit for one warp
-constexpr int kUnit = kMine * warps;        // keys that the block takes at a time
+constexpr int kUnit = kMine * warps;  // keys that the block takes at a time
 
 // What is known of one column (a query of a head): the greatest score in units
 // of log2, the sum of exponentials relative to it, and the weighted values.
@@ -260,9 +260,10 @@ struct alignas(16) Partial {
   float greatest[kColumns];
   float sum[kColumns];
 };
+constexpr uint32_t kPartialBytes = kColumns * (D + 2) * 4;  // without padding
 
 constexpr uint32_t kPanel = kUnit * 128;  // bytes; 64 columns
-constexpr uint32_t kStage = 4 * kPanel;    // keys, then values
+constexpr uint32_t kStage = 4 * kPanel;   // keys, then values
 
 struct Ring {
   uint64_t key_full[stages];
@@ -341,17 +342,16 @@ KERNEL(decode) {
     if (threadIdx.x == 0) {
       mbarrier_init(arrived, 1);
       mbarrier_fence_init();
-      mbarrier_arrive_expect(arrived, cluster_size * sizeof(Partial));
+      mbarrier_arrive_expect(arrived, cluster_size * kPartialBytes);
     }
     cluster_arrive();
   }
 
   if (warp == warps) {
     // The producer.
-    const uint64_t policy =
-        evict == 1   ? evict_first_policy()
-        : evict == 2 ? evict_unchanged_policy()
-                     : evict_normal_policy();
+    const uint64_t policy = evict == 1   ? evict_first_policy()
+                            : evict == 2 ? evict_unchanged_policy()
+                                         : evict_normal_policy();
     int slot = 0;
     uint32_t parity = 1;
     if (threadIdx.x % kWarp == 0) {
@@ -360,8 +360,8 @@ KERNEL(decode) {
         unsigned char* const values = keys + 2 * kPanel;
         mbarrier_wait(&ring.key_empty[slot], parity);
         mbarrier_arrive_expect(&ring.key_full[slot], 2 * kPanel);
-        load_tile(keys, key_stream, &ring.key_full[slot], 0, unit * kUnit, group,
-                  b, policy);
+        load_tile(keys, key_stream, &ring.key_full[slot], 0, unit * kUnit,
+                  group, b, policy);
         load_tile(keys + kPanel, key_stream, &ring.key_full[slot], 64,
                   unit * kUnit, group, b, policy);
         mbarrier_wait(&ring.value_empty[slot], parity);
@@ -505,7 +505,9 @@ KERNEL(decode) {
     for (int i = 0; i < tiles; ++i) {
 #pragma unroll
       for (int w = 0; w < 4; ++w) {
-        const auto word = [&](int r, int half) { return v[i][r][half].word[w]; };
+        const auto word = [&](int r, int half) {
+          return v[i][r][half].word[w];
+        };
         mma_16x8x16(o[2 * w], pair_of_lows(word(0, 0), word(1, 0)),
                     pair_of_lows(word(0, 1), word(1, 1)),
                     pair_of_lows(word(2, 0), word(3, 0)),
@@ -733,7 +735,8 @@ EVOKE_DEVICE Tile tile_at(int index, int B, int Lq, int Lk, int section) {
 }
 
 // scores = Q K^T for one block, issued and not waited for.
-EVOKE_DEVICE void multiply_keys(float (&scores)[kSums], uint64_t q, uint64_t k) {
+EVOKE_DEVICE void multiply_keys(float (&scores)[kSums], uint64_t q,
+                                uint64_t k) {
 #pragma unroll
   for (int step = 0; step < D / 16; ++step) {
     const uint32_t along = step % 4 * 32;
@@ -742,8 +745,8 @@ EVOKE_DEVICE void multiply_keys(float (&scores)[kSums], uint64_t q, uint64_t k) 
   }
 }
 // out += P V for one block.
-EVOKE_DEVICE void multiply_values(float (&out)[64], const uint32_t (&p)[kSums / 2],
-                                  uint64_t v) {
+EVOKE_DEVICE void multiply_values(float (&out)[64],
+                                  const uint32_t (&p)[kSums / 2], uint64_t v) {
 #pragma unroll
   for (int step = 0; step < tile_kv / 16; ++step) {
     wgmma<D, Major::mn>(out, p[4 * step], p[4 * step + 1], p[4 * step + 2],
@@ -941,8 +944,7 @@ KERNEL(prefill) {
     const int row_group = consumer / split;
     const int half = consumer % split;
     unsigned char* const my_query = query_tiles + row_group * 2 * kQueryPanel;
-    unsigned char* const my_output =
-        output_tiles + row_group * 2 * kQueryPanel;
+    unsigned char* const my_output = output_tiles + row_group * 2 * kQueryPanel;
     const auto release_query = [&] {
       if (leader) mbarrier_arrive(&bars.query_empty[row_group]);
     };
@@ -1007,7 +1009,8 @@ KERNEL(prefill) {
         // the wait that follows, under the product with V.
         const auto softened = [&] { return !(rows.sum[0] + rows.sum[1] < 0); };
         const auto release_key = [&](bool certain) {
-          if (leader && certain) mbarrier_arrive(&bars.key_empty[key_place.slot]);
+          if (leader && certain)
+            mbarrier_arrive(&bars.key_empty[key_place.slot]);
           if constexpr (split == 2) key_place.advance();
           key_place.advance();
         };
@@ -1148,9 +1151,8 @@ KERNEL(prefill) {
       const int my_row = 16 * warp + lane % 16;
 #pragma unroll
       for (int j = 0; j < 16; j += 2) {
-        const uint32_t at =
-            shared_address(my_output) + j / 8 * kQueryPanel +
-            swizzled_chunk(my_row, j % 8 + lane / 16);
+        const uint32_t at = shared_address(my_output) + j / 8 * kQueryPanel +
+                            swizzled_chunk(my_row, j % 8 + lane / 16);
         store_matrices(at, pack_bfloat16(out[4 * j], out[4 * j + 1]),
                        pack_bfloat16(out[4 * j + 2], out[4 * j + 3]),
                        pack_bfloat16(out[4 * j + 4], out[4 * j + 5]),

@@ -138,6 +138,7 @@ struct alignas(16) Partial {
   float greatest[kColumns];
   float sum[kColumns];
 };
+constexpr uint32_t kPartialBytes = kColumns * (D + 2) * 4;  // without padding
 
 EVOKE_DEVICE Vector16 load_row(const bfloat16* address, uint64_t policy) {
   if constexpr (evict_first != 0) return load_once(address, policy);
@@ -183,13 +184,14 @@ KERNEL(attend) {
 
   Partial* const of_warps = reinterpret_cast<Partial*>(threadgroup_memory);
   Partial* const of_blocks = of_warps + warps;
-  uint64_t* const arrived = reinterpret_cast<uint64_t*>(of_blocks + cluster_size);
+  uint64_t* const arrived =
+      reinterpret_cast<uint64_t*>(of_blocks + cluster_size);
   int* const ticket = reinterpret_cast<int*>(arrived + 1);
   if constexpr (cluster_size > 1) {
     if (threadIdx.x == 0) {
       mbarrier_init(arrived, 1);
       mbarrier_fence_init();
-      mbarrier_arrive_expect(arrived, cluster_size * sizeof(Partial));
+      mbarrier_arrive_expect(arrived, cluster_size * kPartialBytes);
     }
     cluster_arrive();
   }
@@ -238,8 +240,8 @@ KERNEL(attend) {
     for (int i = 0; i < tiles; ++i) {
 #pragma unroll
       for (int r = 0; r < 4; ++r) {
-        const int j = min(
-            unit * kUnit + i * kTile + 2 * t + r % 2 + r / 2 * 8, Lk - 1);
+        const int j =
+            min(unit * kUnit + i * kTile + 2 * t + r % 2 + r / 2 * 8, Lk - 1);
         const bfloat16* const row = values + j * value_strides[2] + g * 8;
         v[i][r][0] = load_row(row, policy);
         v[i][r][1] = load_row(row + 64, policy);
@@ -327,7 +329,9 @@ KERNEL(attend) {
     for (int i = 0; i < tiles; ++i) {
 #pragma unroll
       for (int w = 0; w < 4; ++w) {
-        const auto word = [&](int r, int half) { return v[i][r][half].word[w]; };
+        const auto word = [&](int r, int half) {
+          return v[i][r][half].word[w];
+        };
         mma_16x8x16(o[2 * w], pair_of_lows(word(0, 0), word(1, 0)),
                     pair_of_lows(word(0, 1), word(1, 1)),
                     pair_of_lows(word(2, 0), word(3, 0)),

@@ -129,9 +129,9 @@ evoke*/
 // Genes: warps, stages, tiles   warps * stages * tiles * 8 KB are on their way
 //        cluster_size, groups   blocks per key head, by cluster and by ticket
 //        min_resident           blocks per SM that registers are limited for
-//        evict                  of keys and values in L2: 0 as usual, 1 first, 2
-//                               with their order left alone
-//        promotion              bytes that L2 reads at least; 0 is best by 4 %
+//        evict                  policy of keys and values in L2: 0 as usual,
+//                               1 evicted first, 2 with their order left alone
+//        promotion              bytes that L2 reads at least
 //
 // Clusters: at one block per SM an H200 holds 15 clusters of 8, 30 of 4 and 66
 // of 2, which is what the variants go by.
@@ -141,7 +141,7 @@ constexpr int kHeads = Hq / Hkv;
 constexpr int kColumns = queries * kHeads;  // of 8
 constexpr int kTile = 16;                   // keys
 constexpr int kMine = kTile * tiles;        // keys of a unit for one warp
-constexpr int kUnit = kMine * warps;        // keys that the block takes at a time
+constexpr int kUnit = kMine * warps;  // keys that the block takes at a time
 
 // What is known of one column (a query of a head): the greatest score in units
 // of log2, the sum of exponentials relative to it, and the weighted values.
@@ -150,9 +150,10 @@ struct alignas(16) Partial {
   float greatest[kColumns];
   float sum[kColumns];
 };
+constexpr uint32_t kPartialBytes = kColumns * (D + 2) * 4;  // without padding
 
 constexpr uint32_t kPanel = kUnit * 128;  // bytes; 64 columns
-constexpr uint32_t kStage = 4 * kPanel;    // keys, then values
+constexpr uint32_t kStage = 4 * kPanel;   // keys, then values
 
 struct Ring {
   uint64_t key_full[stages];
@@ -228,17 +229,16 @@ KERNEL(attend) {
     if (threadIdx.x == 0) {
       mbarrier_init(arrived, 1);
       mbarrier_fence_init();
-      mbarrier_arrive_expect(arrived, cluster_size * sizeof(Partial));
+      mbarrier_arrive_expect(arrived, cluster_size * kPartialBytes);
     }
     cluster_arrive();
   }
 
   if (warp == warps) {
     // The producer.
-    const uint64_t policy =
-        evict == 1   ? evict_first_policy()
-        : evict == 2 ? evict_unchanged_policy()
-                     : evict_normal_policy();
+    const uint64_t policy = evict == 1   ? evict_first_policy()
+                            : evict == 2 ? evict_unchanged_policy()
+                                         : evict_normal_policy();
     int slot = 0;
     uint32_t parity = 1;
     if (threadIdx.x % kWarp == 0) {
@@ -392,7 +392,9 @@ KERNEL(attend) {
     for (int i = 0; i < tiles; ++i) {
 #pragma unroll
       for (int w = 0; w < 4; ++w) {
-        const auto word = [&](int r, int half) { return v[i][r][half].word[w]; };
+        const auto word = [&](int r, int half) {
+          return v[i][r][half].word[w];
+        };
         mma_16x8x16(o[2 * w], pair_of_lows(word(0, 0), word(1, 0)),
                     pair_of_lows(word(0, 1), word(1, 1)),
                     pair_of_lows(word(2, 0), word(3, 0)),

@@ -131,11 +131,11 @@ evoke*/
 
 // A block has one producer warpgroup, of which one thread issues the copies,
 // and `consumers` warpgroups, of 64 query rows each or, with split = 2, two for
-// the same rows and every other block of keys, merged at the end. Keys and values come
-// through rings of `stages` tiles of tile_kv rows, from the diagonal to the
-// left; a tile of 128 columns is two panels of 64, swizzled by 128 bytes.
-// Scores are wgmma's sums in registers; packed in pairs they are the left
-// operand of the product with V, so P never leaves the registers.
+// the same rows and every other block of keys, merged at the end. Keys and
+// values come through rings of `stages` tiles of tile_kv rows, from the
+// diagonal to the left; a tile of 128 columns is two panels of 64, swizzled by
+// 128 bytes. Scores are wgmma's sums in registers; packed in pairs they are the
+// left operand of the product with V, so P never leaves the registers.
 //
 // Genes: consumers, tile_kv, stages   the tile and how far copies run ahead
 //        overlap     1: the next block's scores are issued before this block's
@@ -228,7 +228,8 @@ EVOKE_DEVICE Tile tile_at(int index, int B, int Lq, int Lk, int section) {
 }
 
 // scores = Q K^T for one block, issued and not waited for.
-EVOKE_DEVICE void multiply_keys(float (&scores)[kSums], uint64_t q, uint64_t k) {
+EVOKE_DEVICE void multiply_keys(float (&scores)[kSums], uint64_t q,
+                                uint64_t k) {
 #pragma unroll
   for (int step = 0; step < D / 16; ++step) {
     const uint32_t along = step % 4 * 32;
@@ -237,8 +238,8 @@ EVOKE_DEVICE void multiply_keys(float (&scores)[kSums], uint64_t q, uint64_t k) 
   }
 }
 // out += P V for one block.
-EVOKE_DEVICE void multiply_values(float (&out)[64], const uint32_t (&p)[kSums / 2],
-                                  uint64_t v) {
+EVOKE_DEVICE void multiply_values(float (&out)[64],
+                                  const uint32_t (&p)[kSums / 2], uint64_t v) {
 #pragma unroll
   for (int step = 0; step < tile_kv / 16; ++step) {
     wgmma<D, Major::mn>(out, p[4 * step], p[4 * step + 1], p[4 * step + 2],
@@ -433,8 +434,7 @@ KERNEL(attend) {
     const int row_group = consumer / split;
     const int half = consumer % split;
     unsigned char* const my_query = query_tiles + row_group * 2 * kQueryPanel;
-    unsigned char* const my_output =
-        output_tiles + row_group * 2 * kQueryPanel;
+    unsigned char* const my_output = output_tiles + row_group * 2 * kQueryPanel;
     const auto release_query = [&] {
       if (leader) mbarrier_arrive(&bars.query_empty[row_group]);
     };
@@ -499,7 +499,8 @@ KERNEL(attend) {
         // the wait that follows, under the product with V.
         const auto softened = [&] { return !(rows.sum[0] + rows.sum[1] < 0); };
         const auto release_key = [&](bool certain) {
-          if (leader && certain) mbarrier_arrive(&bars.key_empty[key_place.slot]);
+          if (leader && certain)
+            mbarrier_arrive(&bars.key_empty[key_place.slot]);
           if constexpr (split == 2) key_place.advance();
           key_place.advance();
         };
@@ -640,9 +641,8 @@ KERNEL(attend) {
       const int my_row = 16 * warp + lane % 16;
 #pragma unroll
       for (int j = 0; j < 16; j += 2) {
-        const uint32_t at =
-            shared_address(my_output) + j / 8 * kQueryPanel +
-            swizzled_chunk(my_row, j % 8 + lane / 16);
+        const uint32_t at = shared_address(my_output) + j / 8 * kQueryPanel +
+                            swizzled_chunk(my_row, j % 8 + lane / 16);
         store_matrices(at, pack_bfloat16(out[4 * j], out[4 * j + 1]),
                        pack_bfloat16(out[4 * j + 2], out[4 * j + 3]),
                        pack_bfloat16(out[4 * j + 4], out[4 * j + 5]),

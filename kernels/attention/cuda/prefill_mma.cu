@@ -34,8 +34,8 @@ evoke*/
 constexpr int kTileQ = 16 * warps;
 constexpr int kThreads = warps * kWarp;
 constexpr int kSteps = D / 16;
-constexpr uint32_t kPanel = tile_kv * 128;          // bytes; 64 columns
-constexpr uint32_t kTile = D / 64 * kPanel;         // of keys, or of values
+constexpr uint32_t kPanel = tile_kv * 128;   // bytes; 64 columns
+constexpr uint32_t kTile = D / 64 * kPanel;  // of keys, or of values
 
 // Rows [first, first + tile_kv) of a tensor; beyond `rows` zeros.
 EVOKE_DEVICE void copy_tile(unsigned char* to, const bfloat16* from,
@@ -104,8 +104,8 @@ KERNEL(attend) {
   for (int s = 0; s < kSteps; ++s) {
 #pragma unroll
     for (int e = 0; e < 4; ++e) {
-      q[s][e] = *reinterpret_cast<const uint32_t*>(rows[e % 2] + s * 16 +
-                                                   e / 2 * 8);
+      q[s][e] =
+          *reinterpret_cast<const uint32_t*>(rows[e % 2] + s * 16 + e / 2 * 8);
     }
   }
 
@@ -210,8 +210,8 @@ KERNEL(attend) {
                           2 * t;
 #pragma unroll
     for (int j = 0; j < D / 8; ++j) {
-      *reinterpret_cast<uint32_t*>(row + 8 * j) = pack_bfloat16(
-          out[j][2 * r] * inverse, out[j][2 * r + 1] * inverse);
+      *reinterpret_cast<uint32_t*>(row + 8 * j) =
+          pack_bfloat16(out[j][2 * r] * inverse, out[j][2 * r + 1] * inverse);
     }
   }
 }

@@ -37,8 +37,8 @@ UNIT(unit_conversions) {
   const bfloat16 single = a;
   out[4 * thread()] = single;
   out[4 * thread() + 1] = low_of(pair) - high_of(pair);
-  out[4 * thread() + 2] = low_of(pair_of_lows(pair, other)) -
-                          high_of(pair_of_lows(pair, other));
+  out[4 * thread() + 2] =
+      low_of(pair_of_lows(pair, other)) - high_of(pair_of_lows(pair, other));
   out[4 * thread() + 3] = low_of(pair_of_highs(pair, other)) -
                           2 * high_of(pair_of_highs(pair, other));
 }
@@ -310,8 +310,7 @@ UNIT(unit_tensor_load) {
     const int row = i / 64 % 64;
     const unsigned char* const at =
         shared + i / 4096 * 8192 + swizzled_chunk(row, i % 64 / 8);
-    out[blockIdx.x * 8192 + i] =
-        reinterpret_cast<const bfloat16*>(at)[i % 8];
+    out[blockIdx.x * 8192 + i] = reinterpret_cast<const bfloat16*>(at)[i % 8];
   }
 }
 UNIT(plain_tensor_load) {

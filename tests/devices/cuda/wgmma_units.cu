@@ -26,8 +26,8 @@ EVOKE_DEVICE void multiply(const bfloat16* matrix, float* out) {
   unsigned char* const a_panel = shared;
   unsigned char* const b_panels = shared + 8192;
   const auto put = [&](unsigned char* panel, int row, int column, bfloat16 x) {
-    reinterpret_cast<bfloat16*>(panel +
-                                swizzled_chunk(row, column / 8))[column % 8] = x;
+    reinterpret_cast<bfloat16*>(
+        panel + swizzled_chunk(row, column / 8))[column % 8] = x;
   };
   for (int i = threadIdx.x; i < 64 * 64; i += kWarpgroup) {
     put(a_panel, i / 64, i % 64, matrix[i / 64 * kColumns + i % 64]);
@@ -60,8 +60,7 @@ EVOKE_DEVICE void multiply(const bfloat16* matrix, float* out) {
   wgmma_fence();
 #pragma unroll
   for (int step = 0; step < 4; ++step) {
-    const uint64_t b_step =
-        advanced(b, step * (major == Major::k ? 32 : 2048));
+    const uint64_t b_step = advanced(b, step * (major == Major::k ? 32 : 2048));
     if constexpr (from == From::shared) {
       wgmma<n, major>(d, advanced(a, step * 32), b_step, step != 0);
     } else {
@@ -102,7 +101,8 @@ EVOKE_DEVICE void multiply_plainly(int n, const bfloat16* matrix, float* out) {
   }
 }
 UNIT(unit_k_major) {
-  multiply_width<Major::k, From::shared, WIDTH_STRIDE>(every_width(), matrix, out);
+  multiply_width<Major::k, From::shared, WIDTH_STRIDE>(every_width(), matrix,
+                                                       out);
 }
 UNIT(plain_k_major) { multiply_plainly<Major::k>(every_width(), matrix, out); }
 UNIT(unit_mn_major) {
@@ -112,9 +112,12 @@ UNIT(plain_mn_major) { multiply_plainly<Major::mn>(some_width(), matrix, out); }
 UNIT(unit_k_major_rs) {
   multiply_width<Major::k, From::registers, 88>(some_width(), matrix, out);
 }
-UNIT(plain_k_major_rs) { multiply_plainly<Major::k>(some_width(), matrix, out); }
+UNIT(plain_k_major_rs) {
+  multiply_plainly<Major::k>(some_width(), matrix, out);
+}
 UNIT(unit_mn_major_rs) {
-  multiply_width<Major::mn, From::registers, WIDTH_STRIDE>(every_width(), matrix, out);
+  multiply_width<Major::mn, From::registers, WIDTH_STRIDE>(every_width(),
+                                                           matrix, out);
 }
 UNIT(plain_mn_major_rs) {
   multiply_plainly<Major::mn>(every_width(), matrix, out);
