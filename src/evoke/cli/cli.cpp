@@ -55,6 +55,7 @@ int run(int argc, char** argv) {
   add_inspect(app, context, chosen);
   add_report(app, context, chosen);
   add_export(app, context, chosen);
+  add_import(app, context, chosen);
   add_doctor(app, context, chosen);
   try {
     app.parse(argc, argv);

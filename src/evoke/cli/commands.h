@@ -22,6 +22,7 @@ void add_report(CLI::App& app, Context& context, Command& chosen);
 void add_status(CLI::App& app, Context& context, Command& chosen);
 void add_inspect(CLI::App& app, Context& context, Command& chosen);
 void add_export(CLI::App& app, Context& context, Command& chosen);
+void add_import(CLI::App& app, Context& context, Command& chosen);
 void add_doctor(CLI::App& app, Context& context, Command& chosen);
 
 // The value, or StartupError with the error's line.

@@ -2,16 +2,19 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <sstream>
 #include <string>
 
+#include "evoke/attention/problem.h"
 #include "evoke/base/atomic_file.h"
 #include "evoke/cli/commands.h"
 #include "evoke/cli/duration.h"
 #include "evoke/cli/run_access.h"
 #include "evoke/core/kernel_source.h"
+#include "evoke/interchange/metal_text.h"
 #include "evoke/report/render.h"
 #include "evoke/report/tables.h"
 #include "evoke/store/run_export.h"
@@ -137,7 +140,21 @@ int report(const Context& context, const RunOptions& options) {
   return 0;
 }
 
+// Of a kernel file, at the sizes of the model that evoke is about.
+void export_metal(const RunOptions& options) {
+  const KernelSource kernel = value_or_throw(KernelSource::read(options.run));
+  deliver(options.output,
+          value_or_throw(to_metal_text(
+              kernel, make_attention_problem()->signature(),
+              {{"D", 128}, {"Hq", 16}, {"Hkv", 8}, {"causal", 1}})));
+}
+
 int export_as(const RunOptions& options) {
+  if (options.format == "metal" &&
+      std::filesystem::is_regular_file(options.run)) {
+    export_metal(options);
+    return 0;
+  }
   if (options.format == "mlx-python" || options.format == "metal" ||
       options.format == "cuda") {
     throw UsageError("export --format " + options.format +
