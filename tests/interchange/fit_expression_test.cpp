@@ -12,7 +12,7 @@ std::vector<Symbols> samples() {
                    {"Lk", lk}, {"D", d},   {"causal", 1}};
   };
   return {sample(1, 16, 8, 37, 37, 128), sample(2, 16, 8, 53, 700, 128),
-          sample(1, 6, 3, 1, 300, 64), sample(3, 16, 8, 9, 1500, 128)};
+          sample(1, 12, 3, 1, 300, 64), sample(3, 16, 8, 9, 1500, 128)};
 }
 
 // The expression that is found for what `text` gives.

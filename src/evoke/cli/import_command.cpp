@@ -9,7 +9,6 @@
 #include "evoke/base/fd.h"
 #include "evoke/cli/commands.h"
 #include "evoke/interchange/import_program.h"
-#include "evoke/interchange/kernel_code.h"
 #include "evoke/interchange/metal_text.h"
 #include "evoke/interchange/run_program.h"
 
@@ -38,9 +37,8 @@ KernelSource import_python(const std::string& text, const Context& context,
   ProgramRecord record = recorded(usual_samples());
   if (!record.plan.empty()) {
     // Its own plan says at which sizes each of its kernels is launched.
-    const auto bare =
-        value_or_throw(kernel_file_of(record.plan, "", options.program));
-    const VariantSamples samples = samples_for(bare);
+    const VariantSamples samples =
+        samples_for(value_or_throw(plan_of(record, options.program)));
     for (const std::string& name : samples.without) {
       fmt::print(stderr, "evoke: no size was found that takes variant '{}'\n",
                  name);

@@ -16,7 +16,7 @@ class Fitter {
       : samples_(samples), values_(values), options_(options) {
     letters_ = {"Hq", "Hkv", "D"};
     if (!options.compile_time_only) {
-      letters_.insert(letters_.begin(), {"Lq", "Lk", "B"});
+      letters_ = {"B", "Hq", "Hkv", "Lq", "Lk", "D"};
     }
   }
 

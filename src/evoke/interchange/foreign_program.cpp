@@ -175,7 +175,8 @@ class Importer {
       sizes_.clear();
       for (const RecordedSample* each : group_) sizes_.push_back(each->sizes);
       std::vector<const RecordedSample*> others = refused_;
-      for (std::size_t j = i + 1; j < groups.size(); ++j) {
+      for (std::size_t j = 0; j < groups.size(); ++j) {
+        if (j == i) continue;
         others.insert(others.end(), groups[j].second.begin(),
                       groups[j].second.end());
       }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "evoke/core/plan_parser.h"
 #include "evoke/interchange/foreign_program.h"
 #include "evoke/interchange/kernel_code.h"
 
@@ -48,15 +49,15 @@ void add_once(std::vector<CodeParts::Body>& bodies, CodeParts::Body body,
 // A program that carries its plan: only the code is taken from the calls.
 Result<KernelSource> import_exported(const ProgramRecord& record,
                                      const std::string& path) {
-  const auto bare = kernel_file_of(record.plan, "", path);
-  if (!bare) return error_of(bare);
+  const auto plan = plan_of(record, path);
+  if (!plan) return error_of(plan);
   CodeParts parts;
   std::set<std::string> missing;
-  for (const Variant& variant : bare->plan().variants) {
+  for (const Variant& variant : plan->variants) {
     for (const Launch& launch : variant.launches) missing.insert(launch.kernel);
   }
   for (const RecordedSample& each : record.samples) {
-    const Variant* variant = variant_at(bare->plan(), each.sizes);
+    const Variant* variant = variant_at(*plan, each.sizes);
     if (variant == nullptr || !each.error.empty()) continue;
     if (variant->launches.size() != each.calls.size()) {
       return failed(fmt::format(
@@ -95,14 +96,21 @@ Result<KernelSource> import_exported(const ProgramRecord& record,
 
 std::vector<Symbols> usual_samples() {
   return {sample(1, 16, 8, 37, 37, 128),   sample(2, 16, 8, 53, 53, 128),
-          sample(3, 16, 8, 131, 131, 128), sample(1, 4, 2, 45, 45, 64),
-          sample(1, 16, 8, 600, 600, 128), sample(1, 16, 8, 1, 71, 128),
-          sample(2, 16, 8, 1, 300, 128),   sample(1, 4, 2, 1, 333, 64),
-          sample(1, 16, 8, 1, 1500, 128),  sample(1, 16, 8, 5, 77, 128),
-          sample(2, 16, 8, 9, 700, 128)};
+          sample(3, 16, 8, 131, 131, 128), sample(1, 12, 3, 45, 45, 64),
+          sample(1, 16, 8, 600, 600, 128), sample(2, 16, 8, 17, 17, 128),
+          sample(1, 16, 8, 1, 71, 128),    sample(2, 16, 8, 1, 300, 128),
+          sample(1, 12, 3, 1, 333, 64),    sample(1, 16, 8, 1, 1500, 128),
+          sample(1, 16, 8, 5, 77, 128),    sample(2, 16, 8, 9, 700, 128)};
 }
 
-VariantSamples samples_for(const KernelSource& kernel) {
+Result<KernelPlan> plan_of(const ProgramRecord& record,
+                           const std::string& path) {
+  auto parsed = parse_plan(record.plan, 1, Dialect::metal, path);
+  if (!parsed) return error_of(parsed);
+  return std::move(parsed->plan);
+}
+
+VariantSamples samples_for(const KernelPlan& plan) {
   VariantSamples found;
   std::set<const Variant*> seen;
   for (const bool causal : {true, false}) {
@@ -114,7 +122,7 @@ VariantSamples samples_for(const KernelSource& kernel) {
           for (const int64_t head_dim : {128, 64}) {
             const Symbols sizes =
                 sample(batch, 16, 8, q_len, kv_len, head_dim, causal);
-            const Variant* variant = variant_at(kernel.plan(), sizes);
+            const Variant* variant = variant_at(plan, sizes);
             if (variant != nullptr && seen.insert(variant).second) {
               found.samples.push_back(sizes);
             }
@@ -123,7 +131,7 @@ VariantSamples samples_for(const KernelSource& kernel) {
       }
     }
   }
-  for (const Variant& variant : kernel.plan().variants) {
+  for (const Variant& variant : plan.variants) {
     if (!seen.contains(&variant)) found.without.push_back(variant.name);
   }
   return found;

@@ -27,7 +27,11 @@ struct VariantSamples {
   std::vector<Symbols> samples;
   std::vector<std::string> without;  // variants that no size was found for
 };
-VariantSamples samples_for(const KernelSource& kernel);
+VariantSamples samples_for(const KernelPlan& plan);
+
+// The plan that an exported program carries.
+Result<KernelPlan> plan_of(const ProgramRecord& record,
+                           const std::string& path);
 
 // `path` names the program in errors.
 Result<KernelSource> import_record(const ProgramRecord& record,
