@@ -13,6 +13,10 @@
 #include "evoke/core/reserved_words.h"
 #include "evoke/interchange/fit_expression.h"
 #include "evoke/interchange/kernel_code.h"
+#include "evoke/interchange/module_program.h"
+#include "evoke/interchange/packing.h"
+#include "evoke/interchange/program_body.h"
+#include "evoke/interchange/program_form.h"
 
 namespace evoke {
 namespace {
@@ -23,44 +27,6 @@ constexpr std::array<std::string_view, 5> kProblemNames = {
     "query", "key", "value", "output", "scale"};
 // Of private arrays whose bound was a sequence length.
 constexpr int64_t kLongestArray = 2048;
-
-// What a program did, less the numbers: samples that agree are one variant.
-std::string form_of(const std::vector<RecordedCall>& calls) {
-  Json form = Json::array();
-  for (const RecordedCall& call : calls) {
-    Json arrays = Json::array();
-    for (const auto* list : {&call.inputs, &call.outputs}) {
-      for (const RecordedArray& each : *list) {
-        arrays.push_back({each.name, each.dtype, each.role, each.shape.size()});
-      }
-    }
-    Json templates = Json::array();
-    for (const RecordedTemplate& each : call.template_arguments) {
-      templates.push_back({each.name, each.dtype});
-    }
-    form.push_back({call.name, call.source, call.header, arrays, templates});
-  }
-  return form.dump();
-}
-
-std::string metal_type(const std::string& dtype) {
-  static const std::map<std::string, std::string> kTypes = {
-      {"bool", "bool"},
-      {"float32", "float"},
-      {"float16", "half"},
-      {"bfloat16", "bfloat16_t"},
-      {"int32", "int32_t"},
-      {"uint32", "uint32_t"},
-      {"int64", "int64_t"},
-      {"uint64", "uint64_t"},
-      {"int16", "int16_t"},
-      {"uint16", "uint16_t"},
-      {"int8", "int8_t"},
-      {"uint8", "uint8_t"},
-      {"complex64", "complex64_t"}};
-  const auto found = kTypes.find(dtype);
-  return found == kTypes.end() ? std::string() : found->second;
-}
 
 class Importer {
  public:
@@ -73,11 +39,7 @@ class Importer {
   Result<KernelSource> run() {
     plan_.problem = "attention";
     plan_.summary = "imported from " + path_.substr(path_.rfind('/') + 1);
-    if (record_.function.empty()) {
-      import_module_calls();
-    } else {
-      import_samples();
-    }
+    import_samples();
     if (!error_.empty()) return failed(path_ + ": " + error_);
     const std::string code = "// EVOLVE-BLOCK-START\n" + outside_ +
                              join_code({"", bodies_}) + "// EVOLVE-BLOCK-END\n";
@@ -186,40 +148,6 @@ class Importer {
     }
   }
 
-  // Why the importer cannot follow a sample; empty when it can.
-  static std::string problem_with(const RecordedSample& sample) {
-    if (!sample.error.empty()) return sample.error;
-    if (sample.calls.empty()) return "no kernel was launched";
-    if (!sample.result.starts_with("result ")) {
-      return "what it returns is not what a kernel wrote";
-    }
-    const int64_t q_len = sample.sizes.at("Lq");
-    for (const RecordedCall& call : sample.calls) {
-      for (const RecordedArray& input : call.inputs) {
-        if (input.role != "values") continue;
-        if (input.values.empty()) {
-          return fmt::format(
-              "input '{}' of {} is neither query, key, value, mask, scale nor "
-              "small",
-              input.name, call.name);
-        }
-        // A mask of (Lq, Lq) when there are more keys is a program's mistake,
-        // not a table of numbers.
-        if (input.dtype == "bool" && input.shape.size() >= 2 &&
-            input.shape.back() == q_len) {
-          return fmt::format(
-              "input '{}' is a mask over other sizes than "
-              "queries and keys",
-              input.name);
-        }
-      }
-      if (call.init_value && *call.init_value != 0.0) {
-        return call.name + ": an init_value other than 0";
-      }
-    }
-    return {};
-  }
-
   // The first condition that tells this group's samples from the others.
   std::string condition(const std::vector<const RecordedSample*>& others) {
     static const std::array<const char*, 9> kConditions = {"1",
@@ -278,11 +206,6 @@ class Importer {
 
   // ---- one call ------------------------------------------------------------
 
-  struct Passage {  // what a body sees under the program's own names
-    std::vector<std::string> before;  // outside of the inner block
-    std::vector<std::string> inside;
-  };
-
   void add_call(Variant& variant, std::size_t index) {
     const RecordedCall& call = group_.front()->calls[index];
     Launch launch;
@@ -303,33 +226,8 @@ class Importer {
       headers_.push_back(call.header);
       if (!call.header.empty()) outside_ += call.header + "\n";
     }
-    std::string text = "\n";
-    for (const std::string& line : passage.before) text += "  " + line + "\n";
-    text += "  {\n";
-    for (const std::string& line : passage.inside) text += "    " + line + "\n";
-    if (source.starts_with('\n')) source.erase(0, 1);
-    text += source;
-    if (!text.ends_with('\n')) text += '\n';
-    text += "  }\n";
-    bodies_.push_back({launch.kernel, text});
+    bodies_.push_back({launch.kernel, body_text(passage, source)});
     variant.launches.push_back(std::move(launch));
-  }
-
-  // A tensor under another name, with what MLX would add to it.
-  static void alias(Passage& passage, const std::string& source,
-                    const std::string& name, const std::string& tensor,
-                    const std::string& type, bool written) {
-    if (name == tensor) return;
-    passage.inside.push_back(fmt::format(
-        "{}device {}* {} = {};", written ? "" : "const ", type, name, tensor));
-    if (written) return;
-    for (const char* suffix : {"_shape", "_strides"}) {
-      if (source.find(name + suffix) == std::string::npos) continue;
-      passage.inside.push_back(
-          fmt::format("const constant {}* {}{} = {}{};",
-                      std::string_view(suffix) == "_shape" ? "int" : "int64_t",
-                      name, suffix, tensor, suffix));
-    }
   }
 
   void pass_input(Variant& variant, Launch& launch, Passage& passage,
@@ -397,33 +295,11 @@ class Importer {
         in_source(fit(integers, "input '" + input.name + "'"), input.name));
   }
 
-  static void pass_values(Passage& passage, const RecordedArray& input,
-                          const std::string& type,
-                          const std::vector<std::string>& values) {
-    if (input.shape.empty()) {
-      passage.inside.push_back(
-          fmt::format("const {} {} = {};", type, input.name, values.front()));
-    } else {
-      passage.inside.push_back(fmt::format("const {} {}[{}] = {{{}}};", type,
-                                           input.name, values.size(),
-                                           fmt::join(values, ", ")));
-    }
-  }
-
   // A mask is a function of row and column: nothing is read for it.
   void pass_mask(Passage& passage, const RecordedArray& input) {
     if (!has_mask_) {
       has_mask_ = true;
-      outside_ +=
-          "// A boolean mask (..., Lq, Lk) as the program indexes it: true\n"
-          "// where a query sees a key, aligned at the bottom right.\n"
-          "struct CausalMask {\n"
-          "  int q_len;\n  int kv_len;\n  bool everything;\n"
-          "  bool operator[](uint i) const {\n"
-          "    const int column = i % uint(kv_len);\n"
-          "    const int row = i / uint(kv_len) % uint(q_len);\n"
-          "    return everything || column <= row + kv_len - q_len;\n"
-          "  }\n};\n";
+      outside_ += kCausalMask;
       taken_.insert("CausalMask");
     }
     passage.inside.push_back(
@@ -612,43 +488,6 @@ class Importer {
     return name;
   }
 
-  static Launch copy_launch(const std::string& kernel, const std::string& from,
-                            const std::string& to, bool query) {
-    Launch launch;
-    launch.kernel = kernel;
-    launch.reads = {from};
-    launch.writes = {to};
-    launch.threadgroups.fill(Expression::constant(1));
-    launch.threads.fill(Expression::constant(1));
-    launch.threadgroups[0] =
-        Expression::parse(query ? "ceil_div(B * Hq * Lq * D, 256)"
-                                : "ceil_div(B * Hkv * Lk * D, 256)")
-            .value();
-    launch.threads[0] = Expression::constant(256);
-    return launch;
-  }
-
-  // Element i in row-major order, to or from a tensor with strides.
-  static std::string copy_text(const std::string& to, const std::string& from,
-                               bool query, bool packs) {
-    const std::string& strided = packs ? from : to;
-    const std::string place = fmt::format(
-        "{0}[b * {0}_strides[0] + h * {0}_strides[1] + l * {0}_strides[2] + d]",
-        strided);
-    return fmt::format(
-        "\n  const uint i = thread_position_in_grid.x;\n"
-        "  if (i >= uint(B * {heads} * {length} * D)) return;\n"
-        "  const uint d = i % D;\n"
-        "  const uint l = i / D % {length};\n"
-        "  const uint h = i / D / {length} % {heads};\n"
-        "  const uint b = i / D / {length} / {heads};\n"
-        "  {left} = {right};\n",
-        fmt::arg("heads", query ? "Hq" : "Hkv"),
-        fmt::arg("length", query ? "Lq" : "Lk"),
-        fmt::arg("left", packs ? to + "[i]" : place),
-        fmt::arg("right", packs ? place : from + "[i]"));
-  }
-
   void add_unpack(Variant& variant) {
     const auto result = results_.find(group_.front()->result);
     if (result == results_.end())
@@ -658,83 +497,6 @@ class Importer {
         {kernel, copy_text("output", result->second, true, false)});
     variant.launches.push_back(
         copy_launch(kernel, result->second, "output", true));
-  }
-
-  // ---- a program without one -----------------------------------------------
-
-  // MLX's own examples: kernels that compute something else. The file is of a
-  // problem that evoke does not have, with the numbers that were seen.
-  void import_module_calls() {
-    if (record_.module_calls.empty()) {
-      return fail(
-          "no function takes queries, keys and values, and no kernel was "
-          "launched while it was loaded; name the function with --function");
-    }
-    RecordedSample seen;
-    seen.calls = record_.module_calls;
-    seen.sizes = {{"B", 0},  {"Hq", 0}, {"Hkv", 0},   {"Lq", 0},
-                  {"Lk", 0}, {"D", 0},  {"causal", 0}};
-    group_ = {&seen};
-    sizes_ = {};
-    plan_.problem = record_.module_calls.front().name;
-    Variant variant;
-    variant.name = "imported";
-    variant.when = Expression::constant(1);
-    std::map<std::string, std::string> written;
-    for (std::size_t i = 0; i < seen.calls.size() && error_.empty(); ++i) {
-      add_module_call(variant, seen.calls[i], i);
-    }
-    group_.clear();
-    plan_.variants.push_back(std::move(variant));
-  }
-
-  void add_module_call(Variant& variant, const RecordedCall& call,
-                       std::size_t index) {
-    Launch launch;
-    launch.kernel = free_name(call.name);
-    Passage passage;
-    for (const RecordedArray& input : call.inputs) {
-      const auto known = results_.find(input.role);
-      const std::string name =
-          known == results_.end() ? input.name : known->second;
-      launch.reads.push_back(name);
-      alias(passage, call.source, input.name, name, metal_type(input.dtype),
-            false);
-    }
-    for (std::size_t i = 0; i < call.outputs.size(); ++i) {
-      launch.writes.push_back(call.outputs[i].name);
-      results_[fmt::format("result {} {}", index, i)] = call.outputs[i].name;
-    }
-    plan_.atomics = plan_.atomics || call.atomic_outputs;
-    for (const RecordedTemplate& each : call.template_arguments) {
-      if (!each.dtype.empty()) {
-        passage.inside.push_back(
-            fmt::format("typedef {} {};", metal_type(each.dtype), each.name));
-      } else {
-        pass_constant(passage, each.name, each.is_bool ? "bool" : "int",
-                      Expression::constant(each.number));
-      }
-    }
-    for (std::size_t axis = 0; axis < 3; ++axis) {
-      launch.threads[axis] = Expression::constant(call.threadgroup[axis]);
-      launch.threadgroups[axis] =
-          Expression::constant((call.grid[axis] + call.threadgroup[axis] - 1) /
-                               call.threadgroup[axis]);
-      if (call.grid[axis] % call.threadgroup[axis] != 0) {
-        passage.before.push_back(
-            fmt::format("if (thread_position_in_grid.{} >= {}) return;",
-                        "xyz"[axis], call.grid[axis]));
-      }
-    }
-    if (!call.header.empty()) outside_ += call.header + "\n";
-    std::string text = "\n";
-    for (const auto* lines : {&passage.before, &passage.inside}) {
-      for (const std::string& line : *lines) text += "  " + line + "\n";
-    }
-    text += call.source.starts_with('\n') ? call.source.substr(1) : call.source;
-    if (!text.ends_with('\n')) text += '\n';
-    bodies_.push_back({launch.kernel, text});
-    variant.launches.push_back(std::move(launch));
   }
 
   const ProgramRecord& record_;
@@ -759,6 +521,7 @@ class Importer {
 
 Result<KernelSource> import_foreign(const ProgramRecord& record,
                                     const std::string& path) {
+  if (record.function.empty()) return import_module(record, path);
   return Importer(record, path).run();
 }
 
