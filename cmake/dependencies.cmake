@@ -7,6 +7,7 @@ find_package(CLI11 2.1 REQUIRED)
 find_package(fmt 8 REQUIRED)
 find_package(spdlog 1.9 REQUIRED)
 find_package(SQLite3 3.37 REQUIRED)
+find_package(CURL 7.80 REQUIRED)
 find_package(tl-expected REQUIRED)
 pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus>=3.0)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash>=0.8)
@@ -47,7 +48,8 @@ find_package(benchmark 1.6 QUIET)
 
 message(STATUS "nlohmann_json ${nlohmann_json_VERSION}, CLI11 ${CLI11_VERSION}, "
                "fmt ${fmt_VERSION}, spdlog ${spdlog_VERSION}, "
-               "SQLite ${SQLite3_VERSION}, toml++ ${tomlplusplus_VERSION}, "
+               "SQLite ${SQLite3_VERSION}, libcurl ${CURL_VERSION_STRING}, "
+               "toml++ ${tomlplusplus_VERSION}, "
                "xxHash ${xxhash_VERSION}, PCRE2 ${pcre2_VERSION}, "
                "utf8proc ${utf8proc_VERSION}")
 if(MLX_FOUND)

@@ -68,10 +68,31 @@ function(evoke_room name)
   target_link_libraries(${name} ${scope} ${ROOM_LINKS})
 endfunction()
 
-# evoke_test(NAME SOURCES ... LINKS ... [FIXTURE ...]): one GoogleTest binary,
-# discovered. FIXTURE names a test fixture of CTest that must run before it.
+# evoke_embed(OUTPUT TEMPLATE ROOT FILES...): OUTPUT is made from TEMPLATE, with
+# the texts of FILES below ROOT in it; embed_text.cmake says how.
+function(evoke_embed output template root)
+  list(TRANSFORM ARGN PREPEND "${root}/" OUTPUT_VARIABLE inputs)
+  list(JOIN ARGN "," files)
+  set(script ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/embed_text.cmake)
+  add_custom_command(
+    OUTPUT ${output}
+    COMMAND ${CMAKE_COMMAND} -DOUTPUT=${output} -DTEMPLATE=${template}
+            -DROOT=${root} -DFILES=${files} -P ${script}
+    DEPENDS ${inputs} ${template} ${script}
+    VERBATIM)
+endfunction()
+
+option(EVOKE_TSAN_ALL "ThreadSanitizer: also tests that start no thread" OFF)
+
+# evoke_test(NAME SOURCES ... LINKS ... [FIXTURE ...] [THREADS FILTER]): one
+# GoogleTest binary. FIXTURE names a test fixture of CTest that must run before
+# it. THREADS says which of its tests start threads ("*": all may):
+# ThreadSanitizer finds nothing in others, so that they are left out there.
+# UNSANITIZED says which tests spend their time outside of our own code, in
+# compilers or kernels. Under sanitizers, which take long to start, each binary
+# is one test.
 function(evoke_test name)
-  cmake_parse_arguments(TEST "" "FIXTURE" "SOURCES;LINKS;LABELS" ${ARGN})
+  cmake_parse_arguments(TEST "" "FIXTURE;THREADS;UNSANITIZED" "SOURCES;LINKS;LABELS" ${ARGN})
   add_executable(${name} ${TEST_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE evoke_settings ${TEST_LINKS}
@@ -80,6 +101,21 @@ function(evoke_test name)
   if(TEST_FIXTURE)
     set(fixture FIXTURES_REQUIRED ${TEST_FIXTURE})
   endif()
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60
-                       PROPERTIES TIMEOUT 300 ${fixture} LABELS "${TEST_LABELS}")
+  set(properties ${fixture} LABELS "${TEST_LABELS}")
+  if(NOT EVOKE_SANITIZER)
+    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60
+                         PROPERTIES TIMEOUT 300 ${properties})
+    return()
+  endif()
+  set(filter "*")
+  if(EVOKE_SANITIZER STREQUAL "thread" AND NOT EVOKE_TSAN_ALL)
+    if(NOT TEST_THREADS)
+      set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL TRUE)
+      return()
+    endif()
+    set(filter ${TEST_THREADS})
+  endif()
+  add_test(NAME ${name}
+           COMMAND ${name} --gtest_filter=${filter}-${TEST_UNSANITIZED})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 1200 ${properties})
 endfunction()

@@ -62,6 +62,7 @@ class Checker:
             entry["file"]: entry["may_include"]
             for entry in rules.get("exception", [])
         }
+        self.device_text = rules.get("device_text", {}).get("files", [])
         self.errors = []
 
     def fail(self, path, line, what):
@@ -111,6 +112,9 @@ class Checker:
                 if path.suffix not in SUFFIXES or not path.is_file():
                     continue
                 if relative.startswith("tests/fuzz/corpus/"):
+                    continue
+                if any(fnmatch.fnmatch(relative, pattern)
+                       for pattern in self.device_text):
                     continue
                 text = path.read_text(encoding="utf-8", errors="replace")
                 if text.startswith("/*evoke"):  # a kernel file

@@ -65,9 +65,10 @@ std::string text_of(const Load& load, int64_t id) {
 EvolutionConfig config_of(const Load& load) {
   EvolutionConfig config;
   config.workers = 2;
-  config.operations = {"step",       "jump",
-                       "recombine",  "variant_crossover",
-                       "specialise", "simplify"};
+  config.proposers = {
+      {.name = "parameters",
+       .operations = {"step", "jump", "recombine", "variant_crossover",
+                      "specialise", "simplify"}}};
   config.budget = {};
   config.budget.iterations = 0;
   config.budget.time_s = 0;

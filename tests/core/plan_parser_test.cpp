@@ -250,8 +250,9 @@ TEST(PlanParser, WantsVariantsAndLaunches) {
 TEST(PlanParser, DialectKeysAreNotIgnored) {
   EXPECT_THAT(
       parse_error(example_with("threads = [128, 1, 1]", "cluster = [2, 1, 1]"),
-                  Dialect::cuda),
-      HasSubstr("cluster: unknown key"));
+                  Dialect::metal),
+      HasSubstr("cluster: belongs to the cuda dialect; not supported by the "
+                "metal dialect"));
   EXPECT_THAT(
       parse_error(example_with("atomics = true", "math_mode = \"safe\""),
                   Dialect::metal),

@@ -105,7 +105,8 @@ TEST(RunConfig, ErrorsNameFileLineAndKey) {
   EXPECT_EQ(config_error("[budget]\ntime = 3"),
             "run.toml:2: budget.time: unknown key (did you mean 'time_s'?)");
   EXPECT_EQ(config_error("device = \"gpu\""),
-            "run.toml:1: device: expected auto, cpu, cuda or metal");
+            "run.toml:1: device: expected auto, cpu, cuda, "
+            "cuda:NUMBER, cuda:UUID or metal");
   EXPECT_EQ(config_error("workers = -1"),
             "run.toml:1: workers: -1 is outside 0 to 4096");
   EXPECT_EQ(config_error("workers = 3000000000"),

@@ -116,6 +116,9 @@ AttentionCall::AttentionCall(const CallShape& shape, uint64_t seed)
     memory_.push_back(std::make_unique<Memory>(layout.allocation_bytes));
     BoundTensor tensor;
     tensor.data = memory_.back()->data() + layout.offset_bytes;
+    tensor.buffer = {{memory_.back()->data(),
+                      static_cast<std::size_t>(layout.allocation_bytes)},
+                     layout.name == "output"};
     tensor.layout = std::move(layout);
     tensors_.push_back(std::move(tensor));
   }
@@ -143,6 +146,9 @@ AttentionCall::AttentionCall(const AttentionCall& other)
     std::memcpy(memory_.back()->data(), other.memory_[t]->data(),
                 static_cast<std::size_t>(tensor.layout.allocation_bytes));
     tensor.data = memory_.back()->data() + tensor.layout.offset_bytes;
+    tensor.buffer.bytes = {
+        memory_.back()->data(),
+        static_cast<std::size_t>(tensor.layout.allocation_bytes)};
     tensors_.push_back(std::move(tensor));
   }
 }
@@ -219,6 +225,9 @@ Scratch::Scratch(const LaunchPlan& plan) {
     memory_.push_back(std::make_unique<Memory>(scratch.bytes));
     BoundTensor tensor;
     tensor.data = memory_.back()->data();
+    tensor.buffer = {
+        {memory_.back()->data(), static_cast<std::size_t>(scratch.bytes)},
+        true};
     tensor.layout.name = scratch.name;
     tensor.layout.type = scratch.type;
     tensor.layout.shape = scratch.shape;

@@ -1,8 +1,8 @@
-#include "evoke/devices/cpu/diagnostics.h"
+#include "evoke/devices/diagnostics.h"
 
 #include <gtest/gtest.h>
 
-namespace evoke::cpu {
+namespace evoke {
 namespace {
 
 TEST(Diagnostics, CutsFoldersAndIncludeChains) {
@@ -31,4 +31,4 @@ TEST(Diagnostics, IsBoundedAndValid) {
 }
 
 }  // namespace
-}  // namespace evoke::cpu
+}  // namespace evoke

@@ -2,11 +2,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
 
+#include "evoke/core/kernel_source.h"
 #include "tests/e2e/program.h"
 
 namespace evoke::test {
@@ -85,6 +87,32 @@ TEST(Export, GivesMetalSourceThatImportTakesBack) {
     return std::string{std::istreambuf_iterator<char>(file), {}};
   };
   EXPECT_EQ(read("back.metal"), read("third.metal"));
+}
+
+// What a kernel file says, less where its kernels stand and how it is spaced.
+std::string without_blanks(std::string text) {
+  std::erase_if(text, [](unsigned char c) { return std::isspace(c) != 0; });
+  std::sort(text.begin(), text.end());
+  return text;
+}
+
+TEST(Export, GivesAModuleThatImportTakesBack) {
+  const Desk desk;
+  const std::string seed = EVOKE_KERNELS "/attention/metal/composite.metal";
+  const Ended out =
+      desk.run({"export", seed, "--format", "mlx-python", "-o", "module.py"});
+  ASSERT_EQ(out.code, 0) << out.output;
+  const Ended back = desk.run({"import", "module.py", "-o", "back.metal"});
+  if (back.output.find("no such interpreter") != std::string::npos) {
+    GTEST_SKIP() << back.output;
+  }
+  ASSERT_EQ(back.code, 0) << back.output;
+  const auto exported = KernelSource::read(seed);
+  const auto imported = KernelSource::read(desk.file("back.metal"));
+  ASSERT_TRUE(imported) << imported.error().message;
+  EXPECT_EQ(imported->plan(), exported->plan());
+  EXPECT_EQ(without_blanks(std::string(imported->code())),
+            without_blanks(std::string(exported->code())));
 }
 
 TEST(CheckOnly, KeepsProposalsThatAreRightAndTimesNothing) {

@@ -38,6 +38,19 @@ LaunchPlan example_plan() {
   launch.writes = {{false, 1}};
   launch.threadgroups = {3, 2, 1};
   launch.dynamic_memory_bytes = 4096;
+  launch.tensor_maps = {0};
+  launch.cluster = {2, 1, 1};
+  launch.nonportable = true;
+  launch.pdl = true;
+  ResolvedTensorMap map;
+  map.name = "tiles";
+  map.tensor = {true, 0};
+  map.order = {{3}, {1, 2}, {0}};
+  map.box = {64, 8, 1};
+  map.element_strides = {1, 2, 1};
+  map.swizzle_bytes = 128;
+  map.l2_promotion_bytes = 256;
+  plan.tensor_maps = {map};
   plan.launches = {launch};
   return plan;
 }
@@ -101,6 +114,15 @@ TEST(Messages, PlansSurviveExactly) {
   const auto plan = plan_from_json(to_json(example_plan()), "plan");
   ASSERT_TRUE(plan) << plan.error().message;
   EXPECT_EQ(*plan, example_plan());
+}
+
+TEST(Messages, LaunchesNameTensorMapsThatThePlanHas) {
+  LaunchPlan plan = example_plan();
+  plan.launches[0].tensor_maps = {1};
+  EXPECT_FALSE(plan_from_json(to_json(plan), "plan"));
+  plan = example_plan();
+  plan.tensor_maps[0].box.pop_back();
+  EXPECT_FALSE(plan_from_json(to_json(plan), "plan"));
 }
 
 TEST(Messages, AMissingMemberIsNamed) {

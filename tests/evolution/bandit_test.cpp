@@ -66,6 +66,23 @@ TEST(Bandit, CountsWhatIsInFlight) {
   EXPECT_EQ(in_flight, (std::vector<int>{2, 2, 2, 2}));
 }
 
+TEST(Bandit, ChoosesAmongThoseThatAreOpen) {
+  Bandit bandit({"a", "b", "c"}, {.uniform = 0.5});
+  Rng rng(7);
+  for (int i = 0; i < 50; ++i) bandit.update("a", 1, 1);
+  for (int i = 0; i < 200; ++i) {
+    EXPECT_NE(bandit.choose({}, rng, {false, true, true}), 0U);
+  }
+}
+
+TEST(Bandit, WeightsCountWhereNothingIsKnown) {
+  Bandit bandit({"a", "b"}, {.uniform = 1}, {3, 1});
+  Rng rng(8);
+  int first = 0;
+  for (int i = 0; i < 2000; ++i) first += bandit.choose({}, rng) == 0;
+  EXPECT_NEAR(first, 1500, 80);
+}
+
 TEST(Bandit, WithoutAnyGainAllArmsAreEqual) {
   Bandit bandit({"a", "b", "c"});
   Rng rng(6);

@@ -3,93 +3,14 @@
 
 #include <cmath>
 
-#include "tests/evolution/simulation.h"
+#include "tests/evolution/scenario.h"
 
 namespace evoke {
 namespace {
 
-bool has(const Step& step, std::string_view kind) {
-  return std::any_of(step.effects.begin(), step.effects.end(),
-                     [&](const Effect& effect) { return effect.kind == kind; });
-}
-
-// Every request is answered by hand.
-class Scenario {
- public:
-  explicit Scenario(const EvolutionConfig& config,
-                    const std::vector<Founder>& founders = {{"first", ""},
-                                                            {"second", ""}})
-      : evolution(config, founders) {}
-
-  EvaluationRequest evaluation() {
-    Action action = evolution.next();
-    auto* request = std::get_if<EvaluationRequest>(&action);
-    EXPECT_NE(request, nullptr) << "no evaluation: " << action.index();
-    return request ? *request : EvaluationRequest();
-  }
-  ProposalRequest proposal() {
-    Action action = evolution.next();
-    auto* request = std::get_if<ProposalRequest>(&action);
-    EXPECT_NE(request, nullptr) << "no proposal: " << action.index();
-    return request ? *request : ProposalRequest();
-  }
-  bool waits() { return std::holds_alternative<WaitAction>(evolution.next()); }
-  std::optional<StopReason> stops() {
-    const Action action = evolution.next();
-    const auto* stop = std::get_if<StopAction>(&action);
-    return stop ? std::optional(stop->reason) : std::nullopt;
-  }
-  Step finish(const EvaluationRequest& request, OutcomeKind kind,
-              double fitness = 0, double half_width = 0.001) {
-    Outcome outcome;
-    outcome.candidate = request.candidate.id;
-    outcome.kind = kind;
-    if (fitness > 0) {
-      outcome.fitness = Fitness{fitness, fitness * std::exp(-half_width),
-                                fitness * std::exp(half_width)};
-    }
-    return evolution.apply(outcome, ++elapsed_s);
-  }
-  // The founders are scored.
-  void start(double first = 1, double second = 0.5) {
-    finish(evaluation(), OutcomeKind::measured, first);
-    finish(evaluation(), OutcomeKind::measured, second);
-  }
-  // At the end nothing was confirmed but the founder that is tried then.
-  std::optional<StopReason> stops_with_a_founder() {
-    const auto confirm = evaluation();
-    EXPECT_EQ(confirm.purpose, EvaluationPurpose::confirm);
-    EXPECT_EQ(confirm.candidate.generation, 0);
-    finish(confirm, OutcomeKind::confirmed, 1);
-    return stops();
-  }
-  std::optional<Step> answer(const ProposalRequest& request,
-                             const std::string& text) {
-    return evolution.answer(request.id, Proposal{text, {}, "", ""},
-                            ++elapsed_s);
-  }
-  // One proposal through to its outcome.
-  Step child(const std::string& text, OutcomeKind kind, double fitness = 0,
-             double half_width = 0.001) {
-    EXPECT_FALSE(answer(proposal(), text).has_value());
-    const auto request = evaluation();
-    EXPECT_EQ(request.candidate.text, text);
-    return finish(request, kind, fitness, half_width);
-  }
-
-  Evolution evolution;
-  double elapsed_s = 0;
-};
-
-EvolutionConfig plain_config() {
-  EvolutionConfig config;
-  config.budget = {.iterations = 0, .time_s = 0};
-  config.population.islands.count = 1;
-  config.population.features = {{.name = "x", .low = 0, .high = 1, .bins = 1}};
-  config.confirmation.interval = 0;
-  config.confirmation.measurements = 1;
-  return config;
-}
+using scenario::has;
+using scenario::plain_config;
+using scenario::Scenario;
 
 TEST(Evolution, FoundersComeFirstOneAtATimePerWorker) {
   Scenario s(plain_config());
@@ -458,7 +379,7 @@ TEST(Evolution, MisuseIsRefused) {
   EXPECT_THROW(Evolution(plain_config(), {}), UsageError);
   auto config = plain_config();
   config.workers = 0;
-  EXPECT_THROW(Evolution(config, simulation::founders()), UsageError);
+  EXPECT_THROW(Evolution(config, {{"a", ""}}), UsageError);
   Scenario s(plain_config());
   Outcome outcome;
   outcome.candidate = 1;
@@ -491,7 +412,7 @@ TEST(Evolution, OtherSpellingsOfASeedAreKnown) {
 
 TEST(Evolution, TheOperationThatWasAskedForIsRecorded) {
   auto config = plain_config();
-  config.operations = {"step"};
+  config.proposers = {{.name = "parameters", .operations = {"step"}}};
   Scenario s(config);
   s.start();
   const auto request = s.proposal();
@@ -500,7 +421,7 @@ TEST(Evolution, TheOperationThatWasAskedForIsRecorded) {
   const Step step = s.finish(s.evaluation(), OutcomeKind::measured, 1.5);
   EXPECT_EQ(step.candidate.operation, "jump");
   EXPECT_EQ(step.candidate.proposer, "llm:m");
-  EXPECT_EQ(step.outcome.details.at(kRequestedOperation), "step");
+  EXPECT_EQ(step.outcome.details.at(kRequestedOperation), "parameters/step");
   EXPECT_EQ(s.evolution.state().bandit().state()[0].pulls, 1);
   EXPECT_EQ(s.evolution.state().bandit().state()[0].reward, 0);
 }

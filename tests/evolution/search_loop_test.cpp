@@ -24,6 +24,7 @@ class LandscapeEvaluator : public Evaluator {
     waiting_.pop_front();
     return simulation::judge(landscape_, request, ++judged_);
   }
+  void wake() override {}
   int in_flight() const override { return static_cast<int>(waiting_.size()); }
   void cancel() override {
     waiting_.clear();
@@ -52,7 +53,6 @@ class SearchLoopTest : public testing::Test {
   SearchLoopTest() {
     auto config = simulation::small_config(1, 4);
     config.budget.iterations = 60;
-    config.proposer = "genes";
     evolution_.emplace(config, simulation::founders());
     options_.elapsed_s = [this] { return elapsed_s_ += 0.5; };
   }

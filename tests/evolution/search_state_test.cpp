@@ -11,13 +11,14 @@ namespace {
 // A good operation is one that leads beyond what is there.
 TEST(SearchState, MakingSomethingOrdinaryOfSomethingBadIsNoGain) {
   EvolutionConfig config;
-  config.operations = {"step", "jump"};
+  config.proposers = {{.name = "genes", .operations = {"step", "jump"}}};
   SearchState state(config, 2);
   const auto apply = [&](CandidateId id, CandidateId parent, double fitness,
                          const char* operation) {
     Step step;
     step.candidate.id = step.outcome.candidate = id;
     step.candidate.text = step.candidate.genome_hash = std::to_string(id);
+    step.candidate.proposer = "genes";
     step.candidate.operation = operation;
     step.candidate.generation = parent == 0 ? 0 : 1;
     if (parent != 0) step.candidate.parents = {parent};

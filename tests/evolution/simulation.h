@@ -227,7 +227,8 @@ inline EvolutionConfig small_config(uint64_t seed, int workers) {
   EvolutionConfig config;
   config.rng_seed = seed;
   config.workers = workers;
-  config.operations = GeneProposer::operations();
+  config.proposers = {
+      {.name = "genes", .operations = GeneProposer::operations()}};
   config.budget = {.iterations = 0, .time_s = 0};
   config.population.islands = {.count = 3,
                                .migration_interval = 20,

@@ -11,8 +11,11 @@
 #include "evoke/model/tokenizer/byte_alphabet.h"
 #include "evoke/model/tokenizer/nfc.h"
 #include "evoke/model/tokenizer/tokenizer.h"
+#include "evoke/proposers/llm/answer.h"
+#include "evoke/proposers/llm/answer_edit.h"
 #include "tests/core/example_kernel.h"
 #include "tests/model/tokenizer/streamed.h"
+#include "tests/proposers/kernels.h"
 
 namespace evoke {
 namespace {
@@ -175,6 +178,37 @@ std::string check_tokenizer(std::string_view bytes) {
   const std::string wrong = check_encoding(*tokenizer, bytes, plain);
   return wrong.empty() ? check_encoding(*tokenizer, to_valid_utf8(bytes), plain)
                        : wrong;
+}
+
+std::string check_answer(std::string_view bytes) {
+  static const KernelSource parent = kernels::parsed(kernels::kSplit);
+  const auto answer = llm::read_answer(bytes);
+  if (!answer) return check_message(answer.error(), "");
+  if (answer->blocks.empty() == answer->file.empty()) {
+    return "not one of blocks and file";
+  }
+  if (find_invalid_utf8(answer->idea) != std::string::npos ||
+      answer->idea.find('\n') != std::string::npos) {
+    return "the idea is not a line of UTF-8";
+  }
+  if (answer->strategies.size() > 3) return "too many strategies";
+  for (const std::string& strategy : answer->strategies) {
+    if (strategy.empty() || strategy.size() > 32) return "a strategy's length";
+  }
+  // A base that parses, and one that does not, as in a repair.
+  const std::string broken =
+      parent.text().substr(0, parent.text().size() / 2) + "}";
+  for (const std::string& base : {parent.text(), broken}) {
+    const auto kernel = llm::edited_kernel(*answer, base, parent, kPath);
+    if (!kernel) {
+      const std::string wrong = check_message(kernel.error(), "");
+      if (!wrong.empty()) return wrong;
+      continue;
+    }
+    if (!parent.check_immutable_text(*kernel)) return "immutable text changed";
+    if (kernel->text() == parent.text()) return "nothing changed";
+  }
+  return "";
 }
 
 }  // namespace evoke

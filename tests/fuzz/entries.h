@@ -19,4 +19,8 @@ std::string check_kernel_source(std::string_view bytes);
 // for a vocabulary's first 256 entries: the bytes, as tokens 0 to 255.
 std::string check_tokenizer(std::string_view bytes);
 
+// Reads a model's answer and applies it to a kernel file; what comes of it may
+// differ from that file only where it is allowed to.
+std::string check_answer(std::string_view bytes);
+
 }  // namespace evoke

@@ -143,5 +143,33 @@ TEST(FuzzCorpus, Expression) {
        "9223372036854775807", "Lk", "most", "least", "zero", ",", " % ", "0"});
 }
 
+TEST(FuzzCorpus, LlmAnswer) {
+  run("llm_answer", check_answer, 3000,
+      {"<<<<<<< SEARCH\n",
+       "=======\n",
+       ">>>>>>> REPLACE\n",
+       "```\n",
+       "```cpp\n",
+       "~~~\n",
+       "/*evoke\n",
+       "evoke*/\n",
+       "IDEA: ",
+       "STRATEGY: ",
+       "// EVOLVE-BLOCK-START\n",
+       "// EVOLVE-BLOCK-END\n",
+       "  float total = row.sum;\n",
+       "  float sum = 0;\n",
+       "width = 8\n",
+       "problem = \"attention\"\n",
+       "\n",
+       "\r\n",
+       "\r",
+       "\t",
+       "  ",
+       ", ;",
+       "\xff",
+       "\xe2\x80\xae"});
+}
+
 }  // namespace
 }  // namespace evoke

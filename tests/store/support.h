@@ -51,6 +51,12 @@ inline Step make_step(int64_t sequence) {
   step.candidate.proposer = "parameters";
   step.candidate.operation = "step";
   step.candidate.summary = "tile 64 -> 128 \"quoted\" </script>";
+  if (sequence % 4 == 0) {
+    step.candidate.strategies = {"split-kv", "wider \"loads\""};
+    step.candidate.cost = {1.0 / 3.0, sequence % 8 == 0
+                                          ? std::optional<double>()
+                                          : std::optional(0.1 + 0.2)};
+  }
   step.outcome.candidate = sequence;
   if (sequence % 3 == 0) {
     step.outcome.kind = OutcomeKind::incorrect;

@@ -22,6 +22,8 @@ RULES = """
 file = "src/evoke/deep/registry.cpp"
 may_include = ["deep/inner"]
 reason = "a reason"
+[device_text]
+files = ["src/evoke/deep/for_devices/*"]
 [[wall]]
 name = "SQLite"
 headers = ["sqlite3.h"]
@@ -37,6 +39,7 @@ GOOD = {
     "src/evoke/base/a.cpp": '#include "evoke/base/a.h"\n#include <string>\n',
     "src/evoke/base/wall_linux.cpp": "#include <linux/seccomp.h>\n",
     "src/evoke/core/b.h": '#include "evoke/base/a.h"\n#include <sqlite3.h>\n',
+    "src/evoke/deep/for_devices/text.h": '#include "beside.h"\n',
     "src/evoke/deep/c.h": '#include "evoke/base/a.h"\n',
     "src/evoke/deep/inner/d.h": '#include "evoke/deep/c.h"\n',
     "src/evoke/deep/registry.cpp": '#include "evoke/deep/inner/d.h"\n',

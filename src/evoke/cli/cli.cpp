@@ -23,6 +23,7 @@ Examples:
   evoke verify mine.cpp                   is it right? the whole gate
   evoke bench mine.cpp                    is it faster? paired timing
   evoke selftest                          what the gate catches, as a matrix
+  evoke generate --model DIR --prompt TEXT  run a Qwen3 model
   evoke doctor                            what this machine can do)";
 
 int fail(const std::string& message, int code) {
@@ -34,6 +35,10 @@ int fail(const std::string& message, int code) {
 
 int run(int argc, char** argv) {
   Context context = make_context();
+  context.command_line = "evoke";
+  for (int i = 1; i < argc; ++i) {
+    context.command_line += std::string(" ") + argv[i];
+  }
   watch_interrupts();
   Command chosen;
   CLI::App app(
@@ -55,6 +60,9 @@ int run(int argc, char** argv) {
   add_inspect(app, context, chosen);
   add_report(app, context, chosen);
   add_export(app, context, chosen);
+  add_compare(app, context, chosen);
+  add_generate(app, context, chosen);
+  add_inbox(app, context, chosen);
   add_import(app, context, chosen);
   add_doctor(app, context, chosen);
   try {

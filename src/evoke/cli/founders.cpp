@@ -94,14 +94,16 @@ std::vector<Founder> to_founders(const std::vector<SeedKernel>& seeds) {
 }
 
 Result<std::string> choose_device(const std::string& asked) {
-  if (asked != "auto" && asked != "cpu" && asked != "cuda" &&
-      asked != "metal") {
-    return failed("--device " + asked + ": use auto, cpu, cuda or metal");
+  const std::string asked_kind = kind_of_device(asked);
+  if (asked_kind != "auto" && asked_kind != "cpu" && asked_kind != "cuda" &&
+      asked_kind != "metal") {
+    return failed("--device " + asked +
+                  ": use auto, cpu, cuda, cuda:NUMBER, cuda:UUID or metal");
   }
   const std::vector<DeviceStatus> devices = probe_devices();
   if (asked != "auto") {
     for (const DeviceStatus& device : devices) {
-      if (device.kind != asked) continue;
+      if (device.kind != asked_kind) continue;
       if (device.available) return asked;
       return failed("--device " + asked + ": " + device.description);
     }
@@ -135,8 +137,9 @@ Result<void> check_timed(const std::string& device,
 }
 
 Dialect dialect_of_device(const std::string& device) {
-  if (device == "cuda") return Dialect::cuda;
-  if (device == "metal") return Dialect::metal;
+  const std::string kind = kind_of_device(device);
+  if (kind == "cuda") return Dialect::cuda;
+  if (kind == "metal") return Dialect::metal;
   return Dialect::cpu;
 }
 

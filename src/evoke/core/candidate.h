@@ -2,12 +2,21 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace evoke {
 
 using CandidateId = int64_t;  // 1, 2, ... in order of proposal; 0 is none
+
+// What a proposal cost before it was judged.
+struct ProposalCost {
+  double seconds = 0;  // 0 for proposers that answer at once
+  // Empty: the price is not known. 0 without a paid service.
+  std::optional<double> usd = 0;
+  bool operator==(const ProposalCost&) const = default;
+};
 
 struct Candidate {
   CandidateId id = 0;
@@ -20,6 +29,9 @@ struct Candidate {
   std::string proposer;   // "founder", "parameters", "llm:gpt-x", ...
   std::string operation;  // "step", "jump", "recombine", "improve", ...
   std::string summary;    // one line: what was changed, in words
+  // What kind of idea it is ("split-kv", "wider-loads"), as its maker says.
+  std::vector<std::string> strategies = {};
+  ProposalCost cost = {};
 };
 
 }  // namespace evoke

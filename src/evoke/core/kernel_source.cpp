@@ -94,6 +94,13 @@ const Parameter* KernelPlan::find_parameter(std::string_view name) const {
   return nullptr;
 }
 
+const TensorMap* KernelPlan::find_tensor_map(std::string_view name) const {
+  for (const TensorMap& map : tensor_maps) {
+    if (map.name == name) return &map;
+  }
+  return nullptr;
+}
+
 Result<KernelSource> KernelSource::parse(std::string_view text, Dialect dialect,
                                          std::string_view path) {
   auto split = split_kernel_text(text, path);

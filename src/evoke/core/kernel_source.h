@@ -50,6 +50,36 @@ struct Derived {  // a per-shape integer, computed by the host
   bool operator==(const Derived&) const = default;
 };
 
+// How the tensor memory accelerator sees a tensor (cuda): what becomes a
+// `const __grid_constant__ CUtensorMap NAME` of the launches that list it.
+struct TensorMap {
+  std::string name;
+  std::string tensor;  // the problem's or scratch
+  // Innermost first. Each dimension of the map is a dimension of the tensor
+  // (0 is its outermost), or several that lie without gaps, merged. Empty: all
+  // of the tensor's, each by itself.
+  std::vector<std::vector<int64_t>> order;
+  std::vector<Expression> box;              // elements, innermost first
+  std::vector<Expression> element_strides;  // as `box`; empty: all 1
+  Expression swizzle;                       // bytes: 0, 32, 64 or 128
+  Expression l2_promotion;                  // bytes: 0, 64, 128 or 256
+  bool operator==(const TensorMap&) const = default;
+};
+
+// What a launch of the cuda dialect may say beyond the others.
+struct CudaLaunch {
+  std::vector<std::string> tensor_maps;
+  std::array<Expression, 3> cluster{Expression::constant(1),
+                                    Expression::constant(1),
+                                    Expression::constant(1)};
+  bool nonportable = false;  // clusters of more than 8
+  bool cooperative = false;
+  bool pdl = false;        // may start before the launch before it has ended
+  Expression max_threads;  // of __launch_bounds__; 0: as many as `threads`
+  Expression min_blocks;   // per SM, of __launch_bounds__; 0: none
+  bool operator==(const CudaLaunch&) const = default;
+};
+
 struct Launch {
   std::string kernel;
   std::vector<std::string> reads;
@@ -57,6 +87,7 @@ struct Launch {
   std::array<Expression, 3> threadgroups;
   std::array<Expression, 3> threads;
   Expression dynamic_memory;  // bytes of threadgroup memory
+  CudaLaunch cuda;            // as by default in other dialects
   bool operator==(const Launch&) const = default;
 };
 
@@ -75,11 +106,13 @@ struct KernelPlan {
   std::vector<Expression> constraints;  // hold for every variant's parameters
   std::vector<ScratchTensor> scratch;
   std::vector<Derived> derived;
+  std::vector<TensorMap> tensor_maps;  // cuda
   std::vector<Variant> variants;
   bool atomics = false;  // results may differ between runs
   bool operator==(const KernelPlan&) const = default;
 
   const Parameter* find_parameter(std::string_view name) const;
+  const TensorMap* find_tensor_map(std::string_view name) const;
 };
 
 // Where the keys of a plan stand: "variant[0].launch[1].threads" -> line.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <limits>
 #include <numeric>
 
@@ -13,6 +14,12 @@ namespace evoke {
 namespace {
 
 constexpr int64_t kMaxSelfResetBytes = 64 * 1024;
+// Of CUDA's launches and tensor maps.
+constexpr int64_t kMaxBoxExtent = 256;
+constexpr int64_t kMaxPortableCluster = 8;
+constexpr int64_t kMaxCluster = 16;
+constexpr int64_t kMaxGridYZ = 65535;
+constexpr int64_t kMaxThreadsZ = 64;
 
 std::string described(const Shape& shape) {
   std::string text;
@@ -49,6 +56,7 @@ class Resolver {
     check_constraints();
     derive();
     resolve_scratch();
+    resolve_tensor_maps();
     resolve_launches();
     if (!error_.empty()) return failed(error_);
     return std::move(resolved_);
@@ -249,6 +257,132 @@ class Resolver {
     return {values[0], values[1], values[2]};
   }
 
+  bool lists(const std::string& map) const {
+    return std::any_of(variant().launches.begin(), variant().launches.end(),
+                       [&](const Launch& launch) {
+                         const auto& names = launch.cuda.tensor_maps;
+                         return std::find(names.begin(), names.end(), map) !=
+                                names.end();
+                       });
+  }
+
+  int64_t element_bytes(const TensorRef& tensor) const {
+    return size_of(tensor.scratch ? resolved_.scratch[tensor.index].type
+                                  : signature_.tensors[tensor.index].type);
+  }
+
+  // One of `allowed`, else an error.
+  int64_t one_of(const Expression& expression, const std::string& where,
+                 std::initializer_list<int64_t> allowed) {
+    const int64_t value = evaluate(expression, where);
+    if (std::find(allowed.begin(), allowed.end(), value) == allowed.end()) {
+      fail(where,
+           fmt::format("'{}' is {}; must be one of {}", expression.text(),
+                       value, fmt::join(allowed, ", ")));
+    }
+    return value;
+  }
+
+  void resolve_tensor_maps() {
+    for (const TensorMap& declared : plan_.tensor_maps) {
+      if (!lists(declared.name)) continue;
+      const std::string where = "tensor_map." + declared.name;
+      ResolvedTensorMap map;
+      map.name = declared.name;
+      map.tensor = reference_to(declared.tensor);
+      map.order = declared.order;
+      // Each dimension by itself, innermost first.
+      for (auto d = static_cast<int64_t>(declared.box.size());
+           declared.order.empty() && d-- > 0;) {
+        map.order.push_back({d});
+      }
+      const int64_t bytes = element_bytes(map.tensor);
+      int64_t box_bytes = bytes;
+      for (std::size_t i = 0; i < declared.box.size(); ++i) {
+        const std::string extent = fmt::format("{}.box[{}]", where, i);
+        map.box.push_back(evaluate(declared.box[i], extent));
+        if (map.box.back() < 1 || map.box.back() > kMaxBoxExtent) {
+          fail(extent, fmt::format("'{}' is {}; must be from 1 to {}",
+                                   declared.box[i].text(), map.box.back(),
+                                   kMaxBoxExtent));
+        }
+        box_bytes = product({map.box.back()}, box_bytes, extent);
+      }
+      if (box_bytes > limits_.max_threadgroup_memory) {
+        fail(where + ".box",
+             fmt::format("a box has {} bytes; threadgroup memory has {}",
+                         box_bytes, limits_.max_threadgroup_memory));
+      }
+      map.element_strides.assign(map.box.size(), 1);
+      for (std::size_t i = 0; i < declared.element_strides.size(); ++i) {
+        map.element_strides[i] =
+            one_of(declared.element_strides[i],
+                   fmt::format("{}.element_strides[{}]", where, i),
+                   {1, 2, 3, 4, 5, 6, 7, 8});
+      }
+      map.swizzle_bytes =
+          one_of(declared.swizzle, where + ".swizzle", {0, 32, 64, 128});
+      map.l2_promotion_bytes = one_of(
+          declared.l2_promotion, where + ".l2_promotion", {0, 64, 128, 256});
+      check_inner_extent(map, map.box.front() * bytes, where + ".box[0]");
+      resolved_.tensor_maps.push_back(std::move(map));
+    }
+  }
+
+  void check_inner_extent(const ResolvedTensorMap& map, int64_t bytes,
+                          const std::string& where) {
+    if (bytes % 16 != 0) {
+      fail(where, fmt::format("{} bytes; must be a multiple of 16", bytes));
+    }
+    if (map.swizzle_bytes > 0 && bytes > map.swizzle_bytes) {
+      fail(where, fmt::format("{} bytes; with swizzle = {} at most that many",
+                              bytes, map.swizzle_bytes));
+    }
+  }
+
+  // Limits that all CUDA devices share, and what the launch itself asks for.
+  void resolve_cuda(const Launch& launch, const std::string& where,
+                    ResolvedLaunch& out) {
+    for (const std::string& name : launch.cuda.tensor_maps) {
+      const auto found = std::find_if(
+          resolved_.tensor_maps.begin(), resolved_.tensor_maps.end(),
+          [&](const ResolvedTensorMap& map) { return map.name == name; });
+      out.tensor_maps.push_back(
+          static_cast<std::size_t>(found - resolved_.tensor_maps.begin()));
+    }
+    out.nonportable = launch.cuda.nonportable;
+    out.cooperative = launch.cuda.cooperative;
+    out.pdl = launch.cuda.pdl;
+    out.cluster =
+        extents(launch.cuda.cluster, where + ".cluster",
+                out.nonportable ? kMaxCluster : kMaxPortableCluster,
+                "threadgroups of a cluster (nonportable = true allows 16)");
+    for (std::size_t d = 0; d < 3; ++d) {
+      if (out.threadgroups[d] % out.cluster[d] != 0) {
+        fail(fmt::format("{}.threadgroups[{}]", where, d),
+             fmt::format("'{}' is {}, no multiple of the cluster's {}",
+                         launch.threadgroups[d].text(), out.threadgroups[d],
+                         out.cluster[d]));
+      }
+      if (d > 0 && out.threadgroups[d] > kMaxGridYZ) {
+        fail(fmt::format("{}.threadgroups[{}]", where, d),
+             fmt::format("{}; only the first dimension may exceed {}",
+                         out.threadgroups[d], kMaxGridYZ));
+      }
+    }
+    if (out.threads[2] > kMaxThreadsZ) {
+      fail(where + ".threads[2]",
+           fmt::format("{}; at most {}", out.threads[2], kMaxThreadsZ));
+    }
+    const int64_t most =
+        evaluate(launch.cuda.max_threads, where + ".max_threads");
+    const int64_t threads = out.threads[0] * out.threads[1] * out.threads[2];
+    if (most != 0 && threads > most) {
+      fail(where + ".threads",
+           fmt::format("{} threads exceed max_threads = {}", threads, most));
+    }
+  }
+
   void resolve_launches() {
     for (std::size_t i = 0; i < variant().launches.size(); ++i) {
       const Launch& launch = variant().launches[i];
@@ -274,6 +408,7 @@ class Resolver {
                          out.dynamic_memory_bytes,
                          limits_.max_threadgroup_memory));
       }
+      if (kernel_.dialect() == Dialect::cuda) resolve_cuda(launch, where, out);
       resolved_.launches.push_back(std::move(out));
     }
   }

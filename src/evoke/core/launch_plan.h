@@ -43,6 +43,18 @@ struct TensorRef {
   bool operator==(const TensorRef&) const = default;
 };
 
+// See TensorMap. Extents come from the tensor's layout, once it is bound.
+struct ResolvedTensorMap {
+  std::string name;
+  TensorRef tensor;
+  std::vector<std::vector<int64_t>> order;
+  std::vector<int64_t> box;
+  std::vector<int64_t> element_strides;
+  int64_t swizzle_bytes = 0;
+  int64_t l2_promotion_bytes = 0;
+  bool operator==(const ResolvedTensorMap&) const = default;
+};
+
 struct ResolvedLaunch {
   std::string kernel;
   std::vector<TensorRef> reads;
@@ -50,6 +62,12 @@ struct ResolvedLaunch {
   std::array<int64_t, 3> threadgroups{1, 1, 1};
   std::array<int64_t, 3> threads{1, 1, 1};
   int64_t dynamic_memory_bytes = 0;
+  // cuda: see CudaLaunch.
+  std::vector<std::size_t> tensor_maps;  // into LaunchPlan::tensor_maps
+  std::array<int64_t, 3> cluster{1, 1, 1};
+  bool nonportable = false;
+  bool cooperative = false;
+  bool pdl = false;
   bool operator==(const ResolvedLaunch&) const = default;
 };
 
@@ -59,6 +77,7 @@ struct LaunchPlan {
   Symbols sizes;            // run-time: B Lq Lk and the derived integers
   std::map<std::string, float> scalars;
   std::vector<ResolvedScratch> scratch;  // what this variant's launches name
+  std::vector<ResolvedTensorMap> tensor_maps;  // that the launches list
   std::vector<ResolvedLaunch> launches;
 
   int64_t scratch_bytes() const;

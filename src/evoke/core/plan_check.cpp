@@ -40,6 +40,11 @@ std::string what_is_wrong_with_name(std::string_view name) {
   return {};
 }
 
+bool is_compiled_alike(const CudaLaunch& a, const CudaLaunch& b) {
+  return a.tensor_maps == b.tensor_maps && a.max_threads == b.max_threads &&
+         a.min_blocks == b.min_blocks;
+}
+
 class PlanChecker {
  public:
   PlanChecker(const KernelPlan& plan, const PlanLines& lines)
@@ -51,6 +56,7 @@ class PlanChecker {
     for (const Derived& derived : plan_.derived) {
       declare(derived.name, "derive." + derived.name);
     }
+    check_tensor_maps();
     if (plan_.variants.empty()) fail("variant", "a plan needs at least one");
     std::set<std::string> names;
     for (std::size_t i = 0; i < plan_.variants.size(); ++i) {
@@ -113,6 +119,75 @@ class PlanChecker {
     }
   }
 
+  void check_tensor_maps() {
+    for (const TensorMap& map : plan_.tensor_maps) {
+      const std::string key = "tensor_map." + map.name;
+      declare(map.name, key);
+      if (!map.order.empty() && map.box.size() != map.order.size()) {
+        fail(key + ".box", fmt::format("{} entries for {} dimensions in order",
+                                       map.box.size(), map.order.size()));
+      }
+      if (!map.element_strides.empty() &&
+          map.element_strides.size() != map.box.size()) {
+        fail(key + ".element_strides",
+             fmt::format("{} entries for {} in box", map.element_strides.size(),
+                         map.box.size()));
+      }
+      std::set<int64_t> seen;
+      for (const auto& merged : map.order) {
+        for (const int64_t dimension : merged) {
+          if (!seen.insert(dimension).second) {
+            fail(key + ".order",
+                 fmt::format("dimension {} stands there twice", dimension));
+          }
+        }
+        if (!std::is_sorted(merged.begin(), merged.end())) {
+          fail(key + ".order",
+               "merged dimensions stand outermost first, as in [0, 1]");
+        }
+      }
+    }
+  }
+
+  void check_cuda(const CudaLaunch& cuda, std::size_t index,
+                  const Launch& launch, const std::string& key) {
+    if (cuda.pdl && index == 0) {
+      fail(key + ".pdl",
+           "a variant's first launch waits for the call before it; pdl is for "
+           "later ones");
+    }
+    if (cuda.pdl && cuda.cooperative) {
+      fail(key + ".pdl", "not together with cooperative");
+    }
+    std::set<std::string> seen;
+    for (const std::string& name : cuda.tensor_maps) {
+      const TensorMap* map = plan_.find_tensor_map(name);
+      if (!map) {
+        std::vector<std::string> known;
+        for (const TensorMap& each : plan_.tensor_maps) {
+          known.push_back(each.name);
+        }
+        fail(key + ".tensor_maps", fmt::format("no [tensor_map.{}]{}", name,
+                                               did_you_mean(name, known)));
+        continue;
+      }
+      if (!seen.insert(name).second) {
+        fail(key + ".tensor_maps",
+             fmt::format("'{}' stands there twice", name));
+      }
+      const auto holds = [&](const std::vector<std::string>& names) {
+        return std::find(names.begin(), names.end(), map->tensor) !=
+               names.end();
+      };
+      if (!holds(launch.reads) && !holds(launch.writes)) {
+        fail(key + ".tensor_maps",
+             fmt::format("'{}' maps '{}', which this launch neither reads nor "
+                         "writes",
+                         name, map->tensor));
+      }
+    }
+  }
+
   const ScratchTensor* find_scratch(std::string_view name) const {
     for (const ScratchTensor& scratch : plan_.scratch) {
       if (scratch.name == name) return &scratch;
@@ -146,12 +221,19 @@ class PlanChecker {
       const Launch& launch = variant.launches[i];
       const std::string launch_key = fmt::format("{}.launch[{}]", key, i);
       check_launch(launch, launch_key, written);
+      check_cuda(launch.cuda, i, launch, launch_key);
       const auto [first, added] = kernels.emplace(launch.kernel, &launch);
       if (!added && (first->second->reads != launch.reads ||
                      first->second->writes != launch.writes)) {
         fail(launch_key, fmt::format("'{}' is launched before with other reads "
                                      "or writes; they are its signature",
                                      launch.kernel));
+      }
+      if (!added && !is_compiled_alike(first->second->cuda, launch.cuda)) {
+        fail(launch_key,
+             fmt::format("'{}' is launched before with other tensor_maps, "
+                         "max_threads or min_blocks; it is compiled once",
+                         launch.kernel));
       }
     }
   }

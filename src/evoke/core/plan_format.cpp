@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "evoke/core/kernel_source.h"
 #include "evoke/core/toml_reader.h"
@@ -63,6 +64,50 @@ void format_scratch(const KernelPlan& plan, std::string& out) {
   }
 }
 
+void format_tensor_map(const TensorMap& map, std::string& out) {
+  auto at = std::back_inserter(out);
+  const auto dimension = [](const std::vector<int64_t>& merged) {
+    return merged.size() == 1 ? fmt::format("{}", merged.front())
+                              : fmt::format("[{}]", fmt::join(merged, ", "));
+  };
+  fmt::format_to(at, "\n[tensor_map.{}]\ntensor = {}\n", map.name,
+                 toml_quoted(map.tensor));
+  if (!map.order.empty()) {
+    fmt::format_to(at, "order = {}\n", joined(map.order, dimension));
+  }
+  fmt::format_to(at, "box = {}\n", joined(map.box, formatted));
+  if (!map.element_strides.empty()) {
+    fmt::format_to(at, "element_strides = {}\n",
+                   joined(map.element_strides, formatted));
+  }
+  for (const auto& [key, value] :
+       {std::pair<const char*, const Expression*>{"swizzle", &map.swizzle},
+        {"l2_promotion", &map.l2_promotion}}) {
+    if (*value == Expression()) continue;
+    fmt::format_to(at, "{} = {}\n", key, formatted(*value));
+  }
+}
+
+void format_cuda(const CudaLaunch& cuda, std::string& out) {
+  const CudaLaunch plain;
+  auto at = std::back_inserter(out);
+  if (!cuda.tensor_maps.empty()) {
+    fmt::format_to(at, "tensor_maps = {}\n", joined(cuda.tensor_maps));
+  }
+  if (cuda.cluster != plain.cluster) {
+    fmt::format_to(at, "cluster = {}\n", joined(cuda.cluster, formatted));
+  }
+  if (cuda.nonportable) out.append("nonportable = true\n");
+  if (cuda.cooperative) out.append("cooperative = true\n");
+  if (cuda.pdl) out.append("pdl = true\n");
+  for (const auto& [key, value] : {std::pair<const char*, const Expression*>{
+                                       "max_threads", &cuda.max_threads},
+                                   {"min_blocks", &cuda.min_blocks}}) {
+    if (*value == Expression()) continue;
+    fmt::format_to(at, "{} = {}\n", key, formatted(*value));
+  }
+}
+
 void format_launch(const Launch& launch, std::string& out) {
   auto at = std::back_inserter(out);
   fmt::format_to(at, "[[variant.launch]]\nkernel = {}\n",
@@ -76,6 +121,7 @@ void format_launch(const Launch& launch, std::string& out) {
     fmt::format_to(at, "dynamic_memory = {}\n",
                    formatted(launch.dynamic_memory));
   }
+  format_cuda(launch.cuda, out);
 }
 
 void format_variant(const Variant& variant, std::string& out) {
@@ -108,6 +154,7 @@ std::string format_plan(const KernelPlan& plan) {
     fmt::format_to(std::back_inserter(out), "{} = {}\n", derived.name,
                    formatted(derived.value));
   }
+  for (const TensorMap& map : plan.tensor_maps) format_tensor_map(map, out);
   for (const Variant& variant : plan.variants) format_variant(variant, out);
   return out;
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "evoke/base/utf8.h"
 #include "evoke/core/toml_reader.h"
@@ -25,9 +26,12 @@ struct DialectKey {
   std::string_view dialect;
 };
 constexpr DialectKey kDialectKeys[] = {
-    {"tensor_map", "cuda"},  {"cluster", "cuda"},    {"nonportable", "cuda"},
-    {"cooperative", "cuda"}, {"min_blocks", "cuda"}, {"max_threads", "cuda"},
-    {"pdl", "cuda"},         {"math_mode", "metal"}};
+    {"tensor_map", "cuda"},  {"tensor_maps", "cuda"}, {"cluster", "cuda"},
+    {"nonportable", "cuda"}, {"cooperative", "cuda"}, {"min_blocks", "cuda"},
+    {"max_threads", "cuda"}, {"pdl", "cuda"},         {"math_mode", "metal"}};
+// Of a tensor map; the hardware's limit.
+constexpr std::size_t kMaxMapRank = 5;
+constexpr int64_t kMaxRank = 8;
 
 class PlanReader {
  public:
@@ -46,6 +50,11 @@ class PlanReader {
     }
     if (const auto* found = table.find_table("scratch")) read_scratch(*found);
     if (const auto* found = table.find_table("derive")) read_derived(*found);
+    if (dialect_ == Dialect::cuda) {
+      if (const auto* found = table.find_table("tensor_map")) {
+        read_tensor_maps(*found);
+      }
+    }
     const auto variants = table.find_tables("variant");
     for (std::size_t i = 0; i < variants.size() && !errors_.any(); ++i) {
       read_variant(*variants[i], fmt::format("variant[{}].", i));
@@ -230,7 +239,6 @@ class PlanReader {
         scratch.type = type.value_or(DType::float32);
       }
       table.require("shape");
-      constexpr std::size_t kMaxRank = 8;
       scratch.shape = read_expressions(table, "shape", kMaxRank);
       if (scratch.shape.empty()) table.fail("shape", "empty");
       if (table.read("init", word)) {
@@ -257,6 +265,89 @@ class PlanReader {
     }
     if (parsed_.plan.derived.size() > kMaxEntries) {
       errors_.add(table.line(), "derive", too_many());
+    }
+  }
+
+  void read_tensor_maps(const toml::table& section) {
+    TomlTable parent(section, "tensor_map.", errors_);
+    for (const auto& [name, node] : parent.in_order()) {
+      note(*node, parent.path_of(name));
+      const toml::table* found = node->as_table();
+      if (!found) {
+        return parent.fail(name, "expected a table: write [tensor_map.NAME]");
+      }
+      TomlTable table(*found, parent.path_of(name) + ".", errors_);
+      TensorMap map;
+      map.name = name;
+      read_text(table, "tensor", map.tensor, /*required=*/true);
+      read_order(table, map);
+      table.require("box");
+      map.box = read_expressions(table, "box", kMaxMapRank);
+      map.element_strides =
+          read_expressions(table, "element_strides", kMaxMapRank);
+      if (const toml::node* value = table.find("swizzle")) {
+        map.swizzle = read_expression(table, *value, "swizzle");
+      }
+      if (const toml::node* value = table.find("l2_promotion")) {
+        map.l2_promotion = read_expression(table, *value, "l2_promotion");
+      }
+      table.refuse_unknown_keys();
+      parsed_.plan.tensor_maps.push_back(std::move(map));
+      if (errors_.any()) return;
+    }
+    if (parsed_.plan.tensor_maps.size() > kMaxEntries) {
+      errors_.add(parent.line(), "tensor_map", too_many());
+    }
+  }
+
+  // Dimensions of the tensor, innermost first; [0, 1] are two merged.
+  void read_order(TomlTable& table, TensorMap& map) {
+    const toml::node* node = table.find("order");
+    if (!node) return;
+    note(*node, table.path_of("order"));
+    const toml::array* array = node->as_array();
+    if (!array || array->empty() || array->size() > kMaxMapRank) {
+      return table.fail("order",
+                        fmt::format("expected 1 to {} dimensions of the tensor",
+                                    kMaxMapRank));
+    }
+    const auto is_dimension = [](const toml::node& each) {
+      const auto* integer = each.as_integer();
+      return integer && integer->get() >= 0 && integer->get() < kMaxRank;
+    };
+    for (const toml::node& entry : *array) {
+      std::vector<int64_t> merged;
+      if (const toml::array* several = entry.as_array()) {
+        for (const toml::node& each : *several) {
+          if (is_dimension(each)) merged.push_back(each.as_integer()->get());
+        }
+        if (merged.size() != several->size()) merged.clear();
+      } else if (is_dimension(entry)) {
+        merged.push_back(entry.as_integer()->get());
+      }
+      if (merged.empty()) {
+        return table.fail(entry, "order",
+                          "expected dimensions of the tensor, as 3 or [0, 1]");
+      }
+      map.order.push_back(std::move(merged));
+    }
+  }
+
+  void read_cuda(TomlTable& table, CudaLaunch& cuda) {
+    read_names(table, "tensor_maps", cuda.tensor_maps);
+    cuda.cluster = read_extents(table, "cluster", false);
+    for (const auto& [key, flag] :
+         {std::pair<const char*, bool*>{"nonportable", &cuda.nonportable},
+          {"cooperative", &cuda.cooperative},
+          {"pdl", &cuda.pdl}}) {
+      note(table, key);
+      table.read(key, *flag);
+    }
+    if (const toml::node* node = table.find("max_threads")) {
+      cuda.max_threads = read_expression(table, *node, "max_threads");
+    }
+    if (const toml::node* node = table.find("min_blocks")) {
+      cuda.min_blocks = read_expression(table, *node, "min_blocks");
     }
   }
 
@@ -324,6 +415,7 @@ class PlanReader {
     if (const toml::node* node = table.find("dynamic_memory")) {
       launch.dynamic_memory = read_expression(table, *node, "dynamic_memory");
     }
+    if (dialect_ == Dialect::cuda) read_cuda(table, launch.cuda);
     refuse_others(table);
     return launch;
   }

@@ -19,6 +19,7 @@ constexpr int kMaxWorkers = 4096;
 constexpr int kMaxIslands = 1024;
 constexpr int kMaxBins = 1024;
 constexpr int kMaxPairs = 100'000;
+constexpr int kMaxInFlight = 256;
 
 // Seeds above 2^63 do not fit a TOML integer and stand in quotes.
 void read_seed(TomlTable& table, uint64_t& seed) {
@@ -85,6 +86,18 @@ void read_timing(const toml::table& section, TimingConfig& timing,
   table.refuse_unknown_keys();
 }
 
+void read_proposers(const toml::table& section, ProposersConfig& proposers,
+                    TomlErrors& errors) {
+  TomlTable table(section, "proposers.", errors);
+  table.read("inbox_tasks", proposers.inbox_tasks, 1, kMaxInFlight);
+  table.read("command", proposers.command);
+  table.read("command_timeout_s", proposers.command_timeout_s, 1e-3, kLargest);
+  table.read("command_in_flight", proposers.command_in_flight, 1, kMaxInFlight);
+  table.read("replay", proposers.replay);
+  table.read("usd_per_hour", proposers.usd_per_hour, 1e-6, kLargest);
+  table.refuse_unknown_keys();
+}
+
 FeatureAxisConfig read_axis(const toml::table& section,
                             const std::string& prefix, TomlErrors& errors) {
   TomlTable table(section, prefix, errors);
@@ -108,9 +121,10 @@ RunConfig read_document(const toml::table& document, RunConfig config,
   TomlTable table(document, "", errors);
   table.read("device", config.device);
   if (const std::string& device = config.device;
-      device != "auto" && device != "cpu" && device != "cuda" &&
-      device != "metal") {
-    table.fail("device", "expected auto, cpu, cuda or metal");
+      device != "auto" && device != "cpu" && !device.starts_with("cuda:") &&
+      device != "cuda" && device != "metal") {
+    table.fail("device",
+               "expected auto, cpu, cuda, cuda:NUMBER, cuda:UUID or metal");
   }
   table.read("workload", config.workload);
   table.read("held_out", config.held_out);
@@ -129,6 +143,9 @@ RunConfig read_document(const toml::table& document, RunConfig config,
   }
   if (const auto* section = table.find_table("timing")) {
     read_timing(*section, config.timing, errors);
+  }
+  if (const auto* section = table.find_table("proposers")) {
+    read_proposers(*section, config.proposers, errors);
   }
   const auto axes = table.find_tables("feature");
   if (!axes.empty()) config.features.clear();
@@ -207,6 +224,14 @@ std::string to_toml(const RunConfig& config) {
   number("block_ms", config.timing.block_ms);
   integer("rotation_bytes", config.timing.rotation_bytes);
   number("max_probe_change", config.timing.max_probe_change);
+
+  out.append("\n[proposers]\n");
+  integer("inbox_tasks", config.proposers.inbox_tasks);
+  text("command", config.proposers.command);
+  number("command_timeout_s", config.proposers.command_timeout_s);
+  integer("command_in_flight", config.proposers.command_in_flight);
+  text("replay", config.proposers.replay);
+  number("usd_per_hour", config.proposers.usd_per_hour);
 
   for (const FeatureAxisConfig& axis : config.features) {
     out.append("\n[[feature]]\n");

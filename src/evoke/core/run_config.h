@@ -48,11 +48,22 @@ struct TimingConfig {
   double max_probe_change = 0.06;  // of the clock; such pairs are timed again
 };
 
+struct ProposersConfig {
+  int inbox_tasks = 4;  // open at a time
+  std::string command;  // of `command`: a line for /bin/sh
+  double command_timeout_s = 300;
+  int command_in_flight = 2;
+  std::string replay;  // of `replay`: an earlier run's directory
+  // What an hour of judging is worth beside what models cost.
+  double usd_per_hour = 2;
+};
+
 struct RunConfig {
   std::string device = "auto";  // cpu cuda metal auto
   std::string workload = "quick";
   std::string held_out;            // a workload reported at the end only
   std::vector<std::string> seeds;  // kernel files; empty: the embedded ones
+  // One or several, separated by commas: parameters llm inbox command replay.
   std::string proposer = "parameters";
   int workers = 0;  // 0: one per core
   uint64_t rng_seed = 1;
@@ -61,6 +72,7 @@ struct RunConfig {
   SelectionConfig selection;
   std::vector<FeatureAxisConfig> features;  // empty: the default map
   TimingConfig timing;
+  ProposersConfig proposers;
 };
 
 // Reads a TOML config over `base`; unknown keys are errors that name file,

@@ -55,6 +55,7 @@ class SignatureChecker {
                          known, "");
       }
     }
+    check_tensor_maps(known);
     for (std::size_t v = 0; v < plan_.variants.size(); ++v) {
       const std::string key = fmt::format("variant[{}]", v);
       check_expression(plan_.variants[v].when, key + ".when", known_to_when,
@@ -98,6 +99,9 @@ class SignatureChecker {
     for (const Derived& derived : plan_.derived) {
       check(derived.name, "derive." + derived.name);
     }
+    for (const TensorMap& map : plan_.tensor_maps) {
+      check(map.name, "tensor_map." + map.name);
+    }
     for (std::size_t v = 0; v < plan_.variants.size(); ++v) {
       const auto& launches = plan_.variants[v].launches;
       for (std::size_t i = 0; i < launches.size(); ++i) {
@@ -127,6 +131,88 @@ class SignatureChecker {
   bool is_scratch(std::string_view name) const {
     return std::any_of(plan_.scratch.begin(), plan_.scratch.end(),
                        [&](const auto& each) { return each.name == name; });
+  }
+
+  void check_all(const std::vector<Expression>& expressions,
+                 const std::string& key, const Names& known) {
+    for (std::size_t i = 0; i < expressions.size(); ++i) {
+      check_expression(expressions[i], fmt::format("{}[{}]", key, i), known,
+                       "");
+    }
+  }
+
+  void check_tensor_maps(const Names& known) {
+    for (const TensorMap& map : plan_.tensor_maps) {
+      const std::string key = "tensor_map." + map.name;
+      check_tensor(map.tensor, key + ".tensor");
+      check_all(map.box, key + ".box", known);
+      check_all(map.element_strides, key + ".element_strides", known);
+      check_expression(map.swizzle, key + ".swizzle", known, "");
+      check_expression(map.l2_promotion, key + ".l2_promotion", known, "");
+      check_order(map, key);
+    }
+  }
+
+  void check_order(const TensorMap& map, const std::string& key) {
+    const std::size_t rank = rank_of(map.tensor);
+    if (map.order.empty()) {
+      if (map.box.size() == rank) return;
+      return fail(key + ".box",
+                  fmt::format("{} entries; '{}' has {} dimensions (merge some "
+                              "with order = [3, 2, [0, 1]])",
+                              map.box.size(), map.tensor, rank));
+    }
+    std::size_t named = 0;
+    for (const auto& merged : map.order) {
+      named += merged.size();
+      for (const int64_t dimension : merged) {
+        if (static_cast<std::size_t>(dimension) < rank) continue;
+        fail(key + ".order", fmt::format("'{}' has no dimension {}; it has {}",
+                                         map.tensor, dimension, rank));
+      }
+    }
+    // A map of a part would need to say which part.
+    if (named != rank) {
+      fail(key + ".order",
+           fmt::format("names {} of the {} dimensions of '{}'; each must "
+                       "stand there once",
+                       named, rank, map.tensor));
+    } else if (map.order.front().back() != static_cast<int64_t>(rank) - 1) {
+      fail(key + ".order",
+           fmt::format("begins with dimension {}; the innermost is {}, the "
+                       "only one whose elements lie side by side",
+                       map.order.front().back(), rank - 1));
+    }
+  }
+
+  std::size_t rank_of(const std::string& name) const {
+    if (const TensorDeclaration* tensor = find_tensor(name)) {
+      return tensor->shape.size();
+    }
+    for (const ScratchTensor& scratch : plan_.scratch) {
+      if (scratch.name == name) return scratch.shape.size();
+    }
+    return 0;
+  }
+
+  // What a launch compiles into its kernel is known before any shape.
+  void check_cuda(const CudaLaunch& cuda, const std::string& prefix,
+                  const Names& known) {
+    for (std::size_t d = 0; d < cuda.cluster.size(); ++d) {
+      check_expression(cuda.cluster[d], fmt::format("{}cluster[{}]", prefix, d),
+                       known, "");
+    }
+    Names constants;
+    add_names(constants, signature_.constants);
+    for (const Parameter& parameter : plan_.parameters) {
+      constants.insert(parameter.name);
+    }
+    constexpr std::string_view kHint =
+        " (it is compiled into the kernel: only compile-time letters and "
+        "parameters are known)";
+    check_expression(cuda.max_threads, prefix + "max_threads", constants,
+                     kHint);
+    check_expression(cuda.min_blocks, prefix + "min_blocks", constants, kHint);
   }
 
   void check_launches(const Variant& variant, const std::string& key,
@@ -163,6 +249,7 @@ class SignatureChecker {
       }
       check_expression(launch.dynamic_memory, prefix + "dynamic_memory", known,
                        "");
+      check_cuda(launch.cuda, prefix, known);
     }
     for (const TensorDeclaration& tensor : signature_.tensors) {
       if (tensor.output && !written.contains(tensor.name)) {

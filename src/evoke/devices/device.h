@@ -11,11 +11,13 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "evoke/base/error.h"
 #include "evoke/base/json.h"
+#include "evoke/core/exit_reason.h"
 #include "evoke/core/kernel_source.h"
 #include "evoke/core/launch_plan.h"
 #include "evoke/core/tensor.h"
@@ -25,11 +27,27 @@ namespace evoke {
 struct DeviceInfo {
   std::string kind;  // "cpu"
   std::string name;  // "Intel Xeon, 2 threads, avx512_bf16"
+  // Which of several alike it is, wherever it is counted: "GPU-8f2a...".
+  // Empty: there is but one.
+  std::string id;
   DeviceLimits limits;
   int64_t cache_bytes = 0;            // the last-level cache
   std::vector<std::string> features;  // "avx2", "avx512_bf16", "amx_bf16"
   // Its memory is not the host's: see DeviceSession::stage.
   bool own_memory = false;
+};
+
+// The device is in a state that only the end of this process mends. Thrown by
+// sessions, answered by nobody: the runner ends with `reason` as its exit
+// code, which the judge puts into words.
+class DeviceFault : public std::runtime_error {
+ public:
+  DeviceFault(ExitReason reason, const std::string& what)
+      : std::runtime_error(what), reason_(reason) {}
+  ExitReason reason() const { return reason_; }
+
+ private:
+  ExitReason reason_;
 };
 
 struct CompileReply {
@@ -67,6 +85,12 @@ struct BoundTensor {
 
 using ProgramId = int;
 using CallId = int;
+
+// The best that probes reach: no kernel is quicker.
+struct DeviceRates {
+  double read_bytes_per_s = 0;  // over the footprint asked for
+  double bf16_flops = 0;        // per second, with the best instruction
+};
 
 // Where a device's memory is not the host's (DeviceInfo::own_memory), each
 // HostBuffer has a mirror there: one allocation of the same size, tensors at
@@ -110,6 +134,12 @@ class DeviceSession {
   virtual Result<std::string> collect(std::span<const CallId> /*calls*/) {
     return std::string();
   }
+  // Takes a second at most. `flops`: the arithmetic as well. Devices that are
+  // the host itself leave this to the runner.
+  virtual Result<DeviceRates> measure(int64_t /*footprint_bytes*/,
+                                      bool /*flops*/) {
+    return absent("this device has no probes");
+  }
 };
 
 struct Device {
@@ -119,6 +149,7 @@ struct Device {
 };
 
 struct DeviceOptions {
+  std::string selector;        // which of several: "1", "GPU-8f2a..."
   int num_threads = 0;         // cpu: 0 is one per core it may use
   std::string scratch_folder;  // compiler's private folder
   bool with_compiler = false;

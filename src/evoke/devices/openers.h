@@ -1,6 +1,9 @@
 // What the folder of each device (or none/ in its place) defines.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "evoke/base/error.h"
 #include "evoke/devices/device.h"
 #include "evoke/devices/registry.h"
@@ -12,6 +15,7 @@ DeviceStatus probe_cpu_device();
 
 Result<Device> open_cuda_device(const DeviceOptions& options);
 DeviceStatus probe_cuda_device();
+std::vector<std::string> cuda_folders();
 
 Result<Device> open_metal_device(const DeviceOptions& options);
 DeviceStatus probe_metal_device();

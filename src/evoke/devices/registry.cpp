@@ -23,15 +23,28 @@ constexpr std::array<DeviceKind, 3> kKinds{{
 
 }  // namespace
 
-Result<Device> open_device(const std::string& kind,
+std::string kind_of_device(const std::string& name) {
+  return name.substr(0, name.find(':'));
+}
+
+Result<Device> open_device(const std::string& name,
                            const DeviceOptions& options) {
+  const std::size_t colon = name.find(':');
+  const std::string kind = kind_of_device(name);
+  DeviceOptions chosen = options;
+  if (colon != std::string::npos) chosen.selector = name.substr(colon + 1);
   std::vector<std::string> names;
   for (const DeviceKind& known : kKinds) {
-    if (known.name == kind) return known.open(options);
+    if (known.name == kind) return known.open(chosen);
     names.emplace_back(known.name);
   }
   return absent("no device is called '" + kind + "'" +
                 did_you_mean(kind, names) + "; there are cpu, cuda and metal");
+}
+
+std::vector<std::string> device_folders(const std::string& name) {
+  if (kind_of_device(name) == "cuda") return cuda_folders();
+  return {};
 }
 
 std::vector<DeviceStatus> probe_devices() {

@@ -9,10 +9,15 @@
 
 namespace evoke {
 
-// "cpu", "cuda", "metal". `absent`: not built, or no such device answers; the
-// message says which and what to do.
-Result<Device> open_device(const std::string& kind,
+// "cpu", "cuda", "metal"; "cuda:1" or "cuda:GPU-8f2a..." where there are
+// several. `absent`: not built, or no such device answers; the message says
+// which and what to do.
+Result<Device> open_device(const std::string& name,
                            const DeviceOptions& options);
+// "cuda:1" -> "cuda".
+std::string kind_of_device(const std::string& name);
+// Folders outside the system's own that a device's compiler is opened from.
+std::vector<std::string> device_folders(const std::string& name);
 // What each known device says about this machine, for `evoke doctor`.
 struct DeviceStatus {
   std::string kind;

@@ -2,13 +2,20 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <utility>
 
 namespace evoke {
 
-Bandit::Bandit(std::vector<std::string> arms, BanditConfig config)
-    : arms_(std::move(arms)), config_(config) {}
+Bandit::Bandit(std::vector<std::string> arms, BanditConfig config,
+               std::vector<double> weights)
+    : arms_(std::move(arms)),
+      config_(config),
+      weights_(std::adjacent_find(weights.begin(), weights.end(),
+                                  std::not_equal_to<>()) == weights.end()
+                   ? std::vector<double>()
+                   : std::move(weights)) {}
 
 std::size_t Bandit::index_of(std::string_view arm) const {
   const auto found = std::find(arms_.begin(), arms_.end(), arm);
@@ -27,8 +34,25 @@ std::vector<Bandit::ArmState> Bandit::state() const {
   return arms;
 }
 
-std::size_t Bandit::choose(const std::vector<int>& in_flight, Rng& rng) const {
-  if (rng.chance(config_.uniform)) return rng.below(arms_.size());
+std::size_t Bandit::any(const std::vector<std::size_t>& open, Rng& rng) const {
+  if (weights_.empty()) return rng.pick(open);
+  double total = 0;
+  for (const std::size_t arm : open) total += weights_[arm];
+  double share = rng.uniform() * total;
+  for (const std::size_t arm : open) {
+    share -= weights_[arm];
+    if (share < 0) return arm;
+  }
+  return open.back();
+}
+
+std::size_t Bandit::choose(const std::vector<int>& in_flight, Rng& rng,
+                           const std::vector<bool>& open) const {
+  std::vector<std::size_t> choices;
+  for (std::size_t i = 0; i < arms_.size(); ++i) {
+    if (open.empty() || open[i]) choices.push_back(i);
+  }
+  if (rng.chance(config_.uniform)) return any(choices, rng);
   const std::vector<ArmState> arms = state();
   double all_cost = 0;
   for (const ArmState& arm : arms) all_cost += arm.cost;
@@ -55,7 +79,7 @@ std::size_t Bandit::choose(const std::vector<int>& in_flight, Rng& rng) const {
 
   double best_bound = -1;
   std::vector<std::size_t> best;
-  for (std::size_t i = 0; i < arms.size(); ++i) {
+  for (const std::size_t i : choices) {
     const double mean = best_rate > 0 ? rates[i] / best_rate : 0;
     const double width =
         config_.exploration * std::sqrt(std::log(1 + all_pulls) / pulls[i]);

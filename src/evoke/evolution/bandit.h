@@ -1,4 +1,4 @@
-// Divides the effort between arms (operations now, models later): an upper
+// Divides the effort between arms (operations, models, proposers): an upper
 // confidence bound on improvement per cost, over the latest pulls only, since
 // what pays early in a search does not pay late. Asymmetric: a child better
 // than its parent counts, a worse one is merely nothing gained.
@@ -26,12 +26,16 @@ struct BanditConfig {
 
 class Bandit {
  public:
-  explicit Bandit(std::vector<std::string> arms, BanditConfig config = {});
+  // `weights`: of the arms in pulls that ignore the bound; empty: equal.
+  explicit Bandit(std::vector<std::string> arms, BanditConfig config = {},
+                  std::vector<double> weights = {});
 
   const std::vector<std::string>& arms() const { return arms_; }
   // `in_flight`: pulls of each arm whose reward is not known yet; they count
   // as pulls that gained nothing, so that parallel choices differ.
-  std::size_t choose(const std::vector<int>& in_flight, Rng& rng) const;
+  // `open`: arms that may be chosen now, at least one; empty: all.
+  std::size_t choose(const std::vector<int>& in_flight, Rng& rng,
+                     const std::vector<bool>& open = {}) const;
   // reward >= 0, cost >= 0. An unknown arm is ignored.
   void update(std::string_view arm, double reward, double cost);
   // arms().size() when unknown.
@@ -52,8 +56,12 @@ class Bandit {
     double reward = 0;
     double cost = 0;
   };
+  // Regardless of what is known.
+  std::size_t any(const std::vector<std::size_t>& open, Rng& rng) const;
+
   std::vector<std::string> arms_;
   BanditConfig config_;
+  std::vector<double> weights_;  // empty: equal
   std::deque<Pull> window_;
 };
 

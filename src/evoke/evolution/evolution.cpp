@@ -17,10 +17,11 @@ const EvolutionConfig& checked(const EvolutionConfig& config,
   if (founders.empty()) {
     throw UsageError("[Evolution] no seed kernel. Name at least one.");
   }
-  if (config.workers < 1 || config.proposals_ahead < 0 || config.attempts < 1) {
+  if (config.workers < 1 || config.proposals_ahead < 0 || config.attempts < 1 ||
+      config.slow_attempts < 1 || config.unasked < 0) {
     throw UsageError(
         "[Evolution] workers and attempts must be 1 or more, "
-        "proposals_ahead 0 or more.");
+        "proposals_ahead and unasked 0 or more.");
   }
   return config;
 }
@@ -102,80 +103,6 @@ Action Evolution::next() {
   return StopAction{ended().value_or(StopReason::requested)};
 }
 
-Candidate Evolution::make_candidate(const ProposalRequest& request) const {
-  Candidate candidate;
-  candidate.id = request.id;
-  candidate.parents = {request.parent.candidate.id};
-  for (const Exemplar& shown : request.inspirations) {
-    candidate.inspirations.push_back(shown.candidate.id);
-  }
-  candidate.island = request.island;
-  candidate.generation = request.parent.candidate.generation + 1;
-  candidate.proposer = config_.proposer;
-  candidate.operation = request.operation;
-  return candidate;
-}
-
-CandidateId Evolution::owner_of(const std::string& genome_hash) const {
-  const CandidateId judged = state_.novelty().owner(genome_hash);
-  if (judged != 0) return judged;
-  for (const Slot& slot : slots_) {
-    if (slot.evaluation.candidate.genome_hash == genome_hash) return slot.id;
-  }
-  return 0;
-}
-
-std::optional<Step> Evolution::answer(CandidateId id,
-                                      const Result<Proposal>& proposal,
-                                      double elapsed_s) {
-  Slot* slot = find_slot(id);
-  if (!slot && stop_requested_) return std::nullopt;
-  if (!slot || slot->state != SlotState::proposing) {
-    throw UsageError("[Evolution::answer] proposal " + std::to_string(id) +
-                     " was not asked for. Answer each request once.");
-  }
-  Step step;
-  step.elapsed_s = elapsed_s;
-  step.candidate = make_candidate(slot->request);
-  step.outcome.candidate = id;
-  if (!proposal) {
-    const bool absent = proposal.error().kind == ErrorKind::absent;
-    step.outcome.kind =
-        absent ? OutcomeKind::duplicate : OutcomeKind::infrastructure_failed;
-    step.outcome.stage = absent ? Stage::novelty : Stage::plan;
-    step.outcome.message = proposal.error().message;
-    return absorb(std::move(step));
-  }
-  Candidate& candidate = step.candidate;
-  candidate.text = proposal->text;
-  candidate.genome_hash = hash_hex(candidate.text);
-  candidate.summary = proposal->summary;
-  if (!proposal->parents.empty()) candidate.parents = proposal->parents;
-  if (!proposal->operation.empty()) candidate.operation = proposal->operation;
-  if (!proposal->proposer.empty()) candidate.proposer = proposal->proposer;
-
-  const CandidateId owner = owner_of(candidate.genome_hash);
-  // Its own, too: a duplicate of what was in flight when a run was killed may
-  // have been recorded before it.
-  if (owner == 0 || owner == id) {
-    slot->evaluation.candidate = std::move(candidate);
-    slot->state = SlotState::ready;
-    return std::nullopt;
-  }
-  if (++slot->request.attempt < config_.attempts) {
-    slot->request.rng_seed = Rng(slot->request.rng_seed).fork("attempt").next();
-    slot->state = SlotState::unasked;
-    return std::nullopt;
-  }
-  step.outcome.kind = OutcomeKind::duplicate;
-  step.outcome.stage = Stage::novelty;
-  step.outcome.duplicate_of = owner;
-  step.outcome.message =
-      "the same genome as candidate " + std::to_string(owner);
-  note_operation(*slot, step);
-  return absorb(std::move(step));
-}
-
 Step Evolution::apply(Outcome outcome, double elapsed_s) {
   const Slot* slot = find_slot(outcome.candidate);
   if (!slot || slot->state != SlotState::evaluating) {
@@ -193,11 +120,19 @@ Step Evolution::apply(Outcome outcome, double elapsed_s) {
 }
 
 void Evolution::note_operation(const Slot& slot, Step& step) {
+  const ProposalRequest& request = slot.request;
+  const Candidate& candidate = step.candidate;
+  if (request.operation.empty()) return;
+  const std::string& source = request.proposer;
+  // A request that names no model leaves it to the proposer.
+  const bool same_source =
+      source == candidate.proposer || source == proposer_of(candidate.proposer);
+  if (same_source && request.operation == candidate.operation) return;
   Json& details = step.outcome.details;
-  const std::string& requested = slot.request.operation;
-  if (requested.empty() || requested == step.candidate.operation) return;
   if (details.is_null()) details = Json::object();
-  if (details.is_object()) details[kRequestedOperation] = requested;
+  if (!details.is_object()) return;
+  details[kRequestedOperation] =
+      same_source ? request.operation : arm_name(source, request.operation);
 }
 
 Result<void> Evolution::replay(const Step& step) {
@@ -239,6 +174,7 @@ Step Evolution::absorb(Step step) {
       slots_.emplace_back();
       slot = &slots_.back();
       slot->id = step.candidate.id;
+      slot->lane = lane_of(step.candidate);
     }
     slot->evaluation.candidate = step.candidate;
     slot->evaluation.purpose = step.purpose;
@@ -250,11 +186,15 @@ Step Evolution::absorb(Step step) {
 }
 
 void Evolution::request_stop() {
-  stop_requested_ = true;
-  std::erase_if(slots_, [](const Slot& slot) {
-    return slot.state == SlotState::unasked ||
-           slot.state == SlotState::proposing;
-  });
+  outside_ = StopReason::requested;
+  std::vector<Effect> none;
+  fill(none);
+}
+
+void Evolution::pass_time(double elapsed_s) {
+  const double limit_s = config_.budget.time_s;
+  if (ended() || !(limit_s > 0) || elapsed_s < limit_s) return;
+  outside_ = StopReason::time;
   std::vector<Effect> none;
   fill(none);
 }

@@ -12,7 +12,9 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -68,11 +70,30 @@ class Evolution {
   // apply(). Stop is given when nothing is in flight and nothing is left.
   Action next();
 
-  // The proposal asked for with this id; its text must be normalised. Gives a
+  // The answer to a proposal asked for; its text must be normalised. Gives a
   // Step when the proposal itself ends the matter: nothing new after several
-  // attempts (`duplicate`), or a proposer that failed.
+  // attempts (`duplicate`), or a proposer that failed. An answer that came too
+  // late is nothing.
+  std::optional<Step> answer(const ProposalAnswer& answer, double elapsed_s);
+
   std::optional<Step> answer(CandidateId id, const Result<Proposal>& proposal,
-                             double elapsed_s);
+                             double elapsed_s) {
+    return answer({id, proposal, {}}, elapsed_s);
+  }
+
+  // A candidate that nobody asked for: the id under which it will be judged.
+  // `absent`: no room just now, or not yet; `failed`: it will never be judged,
+  // and why. Costs no iteration.
+  Result<CandidateId> submit(const Proposal& proposal);
+  bool takes_submissions() const;
+
+  // Time passes without an outcome: a budget of time may be used up.
+  void pass_time(double elapsed_s);
+  // This proposer is not asked any more. Not part of what is replayed. The
+  // search ends when none is left.
+  void retire(const std::string& proposer);
+  // Requests whose answers are not wanted any more, since the last call.
+  std::vector<CandidateId> take_withdrawn();
 
   // An outcome that came in. Throws UsageError for an evaluation that is not
   // in flight.
@@ -98,16 +119,22 @@ class Evolution {
   std::string fingerprint() const;
 
  private:
-  enum class SlotState { unasked, proposing, ready, evaluating };
+  enum class SlotState { open, unasked, proposing, ready, evaluating };
+  // Whose room a slot takes. A function of the candidate alone, so that what
+  // is asked for next does not depend on when answers come.
+  static constexpr int kWorkers = -1;
+  static constexpr int kUnasked = -2;
   struct Slot {
     SlotState state = SlotState::ready;
+    int lane = kWorkers;           // or the index of a proposer that is slow
     ProposalRequest request;       // of a proposal
+    ProposalCost cost;             // of all attempts
     EvaluationRequest evaluation;  // filled in once the text is known
     CandidateId id = 0;
   };
 
   Step absorb(Step step);
-  // Records in the outcome that another operation was asked for.
+  // Records in the outcome that another arm was asked for.
   static void note_operation(const Slot& slot, Step& step);
   std::optional<StopReason> ended() const;
   void fill(std::vector<Effect>& effects);
@@ -116,7 +143,17 @@ class Evolution {
   bool add_confirm(std::vector<Effect>& effects);
   bool add_remeasure();
   bool add_proposal();
+  const Arm* choose_arm(bool can_repair, Rng& rng) const;
+  // The latest failure that a proposer could mend; nullptr: there is none.
+  std::shared_ptr<const Exemplar> find_mendable() const;
+  void add_open_slots();
   void add_evaluation(CandidateId id, EvaluationPurpose purpose);
+  int lane_of(const Candidate& candidate) const;
+  std::ptrdiff_t slots_in(int lane) const;
+  // Drops what nobody will wait for any more.
+  void drop_late_slots();
+  template <typename Condition>
+  void drop_slots(Condition condition);
   void set_rival(EvaluationRequest& request) const;
   Slot* find_slot(CandidateId id);
   bool confirming() const;
@@ -133,9 +170,12 @@ class Evolution {
   std::deque<CandidateId> remeasures_;
   std::size_t founders_asked_ = 0;
   CandidateId next_id_ = 1;
-  int64_t proposals_ = 0;  // asked for
-  int last_confirms_ = 0;  // since the end of the budget
-  bool stop_requested_ = false;
+  int64_t proposals_ = 0;          // asked for
+  int last_confirms_ = 0;          // since the end of the budget
+  std::set<std::string> retired_;  // proposers
+  bool retired_all_ = false;
+  std::vector<CandidateId> withdrawn_;
+  std::optional<StopReason> outside_;  // ended by what is not an outcome
   bool said_stopped_ = false;
   int64_t diverged_at_ = 0;
 };

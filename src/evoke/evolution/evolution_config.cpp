@@ -8,9 +8,9 @@ EvolutionConfig evolution_config(const RunConfig& run) {
   EvolutionConfig config;
   config.rng_seed = run.rng_seed;
   config.workers = std::max(run.workers, 1);
-  config.proposer = run.proposer;
   config.budget = run.budget;
   config.selection = run.selection;
+  config.usd_per_hour = run.proposers.usd_per_hour;
   config.population.islands = run.islands;
   config.population.features = run.features;
   return config;

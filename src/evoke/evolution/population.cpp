@@ -36,7 +36,9 @@ Candidate lineage_of(const Candidate& candidate) {
           .generation = candidate.generation,
           .proposer = candidate.proposer,
           .operation = candidate.operation,
-          .summary = candidate.summary};
+          .summary = candidate.summary,
+          .strategies = candidate.strategies,
+          .cost = candidate.cost};
 }
 
 // Without raw pairs: the record keeps them, and nobody in the search asks.

@@ -22,8 +22,9 @@ bool Evolution::confirming() const {
 }
 
 std::optional<StopReason> Evolution::ended() const {
-  if (stop_requested_) return StopReason::requested;
+  if (outside_) return outside_;
   if (state_.stopping()) return state_.stopping();
+  if (retired_all_) return StopReason::no_proposer;
   if (!budget_.allows_proposal(proposals_ - state_.forgiven())) {
     return StopReason::iterations;
   }
@@ -34,10 +35,18 @@ void Evolution::fill(std::vector<Effect>& effects) {
   for (const CandidateId id : state_.population().take_remeasures()) {
     remeasures_.push_back(id);
   }
-  const auto capacity =
-      static_cast<std::size_t>(config_.workers + config_.proposals_ahead);
-  while (slots_.size() < capacity && fill_one(effects)) {
+  drop_late_slots();
+  const int capacity = config_.workers + config_.proposals_ahead;
+  while (slots_in(kWorkers) < capacity && fill_one(effects)) {
   }
+  // Nobody who answers at once: workers that are busy keep no lane empty.
+  const auto& proposers = config_.proposers;
+  const bool all_slow = std::all_of(
+      proposers.begin(), proposers.end(),
+      [](const ProposerConfig& each) { return each.in_flight > 0; });
+  while (all_slow && state_.founders_judged() && !ended() && add_proposal()) {
+  }
+  add_open_slots();
   if (slots_.empty() && !said_stopped_) {
     said_stopped_ = true;
     const StopReason reason = ended().value_or(StopReason::requested);
@@ -132,6 +141,109 @@ bool Evolution::add_remeasure() {
   return added;
 }
 
+int Evolution::lane_of(const Candidate& candidate) const {
+  if (candidate.generation == 0) return kWorkers;
+  for (std::size_t i = 0; i < config_.proposers.size(); ++i) {
+    const ProposerConfig& proposer = config_.proposers[i];
+    if (proposer.in_flight > 0 &&
+        proposer_of(candidate.proposer) == proposer.name) {
+      return static_cast<int>(i);
+    }
+  }
+  return kWorkers;
+}
+
+std::ptrdiff_t Evolution::slots_in(int lane) const {
+  return std::count_if(slots_.begin(), slots_.end(),
+                       [lane](const Slot& slot) { return slot.lane == lane; });
+}
+
+template <typename Condition>
+void Evolution::drop_slots(Condition condition) {
+  for (const Slot& slot : slots_) {
+    if (slot.state == SlotState::proposing && condition(slot)) {
+      withdrawn_.push_back(slot.id);
+    }
+  }
+  std::erase_if(slots_, [&](const Slot& slot) {
+    const bool answered =
+        slot.state == SlotState::ready || slot.state == SlotState::evaluating;
+    return !answered && condition(slot);
+  });
+}
+
+void Evolution::drop_late_slots() {
+  const auto reason = ended();
+  if (!reason) return;
+  // Proposals within a budget of iterations are waited for.
+  const bool wait =
+      *reason == StopReason::iterations || *reason == StopReason::no_proposer;
+  drop_slots([&](const Slot& slot) {
+    return outside_.has_value() || slot.state == SlotState::open ||
+           (slot.lane >= 0 && !wait);
+  });
+}
+
+// As many as may be judged at a time; which ids they get is a function of the
+// applied outcomes, whether somebody comes or not.
+void Evolution::add_open_slots() {
+  if (!state_.founders_judged() || ended()) return;
+  while (slots_in(kUnasked) < config_.unasked) {
+    Slot slot;
+    slot.state = SlotState::open;
+    slot.lane = kUnasked;
+    slot.id = next_id_++;
+    slots_.push_back(std::move(slot));
+  }
+}
+
+std::shared_ptr<const Exemplar> Evolution::find_mendable() const {
+  const bool mended =
+      std::any_of(state_.arms().begin(), state_.arms().end(),
+                  [](const Arm& arm) { return arm.operation == kRepair; });
+  if (!mended) return nullptr;
+  for (const auto& failure : state_.history().unmended()) {
+    const Candidate& candidate = failure->candidate;
+    if (lane_of(candidate) < 0) continue;  // nobody who could learn from it
+    const bool in_hand =
+        std::any_of(slots_.begin(), slots_.end(), [&](const Slot& slot) {
+          return slot.request.failed &&
+                 slot.request.failed->candidate.id == candidate.id;
+        });
+    if (!in_hand && state_.population().body_of(candidate.parents.front())) {
+      return failure;
+    }
+  }
+  return nullptr;
+}
+
+// With what else is in flight in mind; nullptr: no arm has room.
+const Arm* Evolution::choose_arm(bool can_repair, Rng& rng) const {
+  const std::vector<Arm>& arms = state_.arms();
+  std::vector<bool> open(arms.size());
+  for (std::size_t i = 0; i < arms.size(); ++i) {
+    const Arm& arm = arms[i];
+    const int limit = config_.proposers[arm.proposer].in_flight;
+    open[i] = limit == 0 || slots_in(static_cast<int>(arm.proposer)) < limit;
+    if (arm.operation == kRepair && !can_repair) open[i] = false;
+    if (retired_.contains(config_.proposers[arm.proposer].name)) {
+      open[i] = false;
+    }
+  }
+  if (std::find(open.begin(), open.end(), true) == open.end()) return nullptr;
+  if (arms.size() == 1) return &arms.front();
+  const Bandit& bandit = state_.bandit();
+  std::vector<int> in_flight(arms.size(), 0);
+  for (const Slot& other : slots_) {
+    const ProposalRequest& request = other.request;
+    if (request.id == 0) continue;
+    const std::size_t arm =
+        bandit.index_of(arm_name(request.proposer, request.operation));
+    if (arm < in_flight.size()) ++in_flight[arm];
+  }
+  return &arms[bandit.choose(in_flight, rng, open)];
+}
+
 bool Evolution::add_proposal() {
   const std::vector<Island>& islands = state_.population().islands();
   const std::size_t count = islands.size();
@@ -139,36 +251,50 @@ bool Evolution::add_proposal() {
   for (std::size_t i = 0; i < count && islands[island].archive.empty(); ++i) {
     island = (island + 1) % count;
   }
-  const Archive& archive = islands[island].archive;
-  if (archive.empty()) return false;
+  if (islands[island].archive.empty()) return false;
 
   Slot slot;
   slot.state = SlotState::unasked;
-  slot.id = next_id_++;
-  ++proposals_;
+  slot.id = next_id_;
   Rng rng = state_.rng().fork("proposal/" + std::to_string(slot.id));
-  const Elite& parent = *selector_.select(archive, rng).elite;
+  const Member* parent =
+      &selector_.select(islands[island].archive, rng).elite->member;
+  // Chosen by rank and cell; a repair needs the parent of what it mends.
+  Body body = parent->body;
+  double fitness = parent->score.fitness().value;
+  std::vector<const Elite*> shown = selector_.inspirations(
+      islands[island].archive, parent->id(), config_.inspirations, rng);
+  const auto mendable = find_mendable();
+  const Arm* arm = choose_arm(mendable != nullptr, rng);
+  if (!arm) return false;
+
   ProposalRequest& request = slot.request;
+  if (arm->operation == kRepair) {
+    request.failed = *mendable;
+    island = static_cast<std::size_t>(mendable->candidate.island) % count;
+    const CandidateId id = mendable->candidate.parents.front();
+    body = state_.population().body_of(id);
+    fitness = state_.population().find(id)->score->fitness().value;
+    std::erase_if(shown, [id](const Elite* each) { return each->id() == id; });
+  }
   request.id = slot.id;
   request.island = static_cast<int>(island);
-  request.parent = *parent.member.body;
-  for (const Elite* elite : selector_.inspirations(archive, parent.id(),
-                                                   config_.inspirations, rng)) {
+  request.proposer = arm->source;
+  request.operation = arm->operation;
+  request.parent = *body;
+  for (const Elite* elite : shown) {
     request.inspirations.push_back(*elite->member.body);
   }
-  const Bandit& bandit = state_.bandit();
-  if (!bandit.arms().empty()) {
-    std::vector<int> in_flight(bandit.arms().size(), 0);
-    for (const Slot& other : slots_) {
-      const std::size_t arm = bandit.index_of(other.request.operation);
-      if (arm < in_flight.size()) ++in_flight[arm];
-    }
-    request.operation = bandit.arms()[bandit.choose(in_flight, rng)];
+  if (config_.proposers[arm->proposer].in_flight > 0) {
+    slot.lane = static_cast<int>(arm->proposer);
+    state_.history().tell(request);
   }
   request.rng_seed = rng.next();
   // Timing may stop once the child is clearly worse than its parent, which
   // holds the cell that it will most likely meet.
-  slot.evaluation.stop_below_fitness = parent.member.score.fitness().value;
+  slot.evaluation.stop_below_fitness = fitness;
+  ++next_id_;
+  ++proposals_;
   slots_.push_back(std::move(slot));
   return true;
 }
@@ -178,11 +304,13 @@ std::string Evolution::fingerprint() const {
   fingerprint.add(state_.fingerprint());
   for (const Slot& slot : slots_) {
     fingerprint.add(slot.id);
+    fingerprint.add(slot.lane);
     fingerprint.add(static_cast<int>(slot.evaluation.purpose));
     fingerprint.add(slot.evaluation.stop_below_fitness);
     fingerprint.add(slot.evaluation.rival_text);
     fingerprint.add(slot.request.id);
     fingerprint.add(slot.request.island);
+    fingerprint.add(slot.request.proposer);
     fingerprint.add(slot.request.operation);
     fingerprint.add(slot.request.parent.candidate.id);
     for (const Exemplar& shown : slot.request.inspirations) {

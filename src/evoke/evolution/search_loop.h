@@ -1,7 +1,7 @@
-// Drives one search to its end: asks the proposer, feeds the evaluator,
-// records every step before the next one is applied. Proposals are made on
-// the calling thread, so a search whose proposer answers equal requests
-// equally can be resumed exactly.
+// Drives one search to its end: asks for proposals, feeds the evaluator,
+// records every step before the next one is applied. Proposals and outcomes
+// are taken in order of arrival, so nothing that is there waits for what is
+// slow.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,9 @@ struct SearchLoopOptions {
 // Returns whether the search came to its end; false: abandoned, and a resumed
 // run will judge again what was in flight. What EventSink::record throws
 // passes through, after the evaluator was cancelled.
+bool run_search(Evolution& evolution, ProposalDesk& desk, Evaluator& evaluator,
+                EventSink& sink, const SearchLoopOptions& options);
+// With one proposer that answers at once, on the calling thread.
 bool run_search(Evolution& evolution, Proposer& proposer, Evaluator& evaluator,
                 EventSink& sink, const SearchLoopOptions& options);
 

@@ -1,6 +1,7 @@
 #include "evoke/evolution/search_state.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 namespace evoke {
@@ -26,7 +27,9 @@ SearchState::SearchState(const EvolutionConfig& config, int64_t num_founders)
       root_(config.rng_seed),
       budget_(config.budget),
       population_(config.population),
-      bandit_(config.operations, config.bandit),
+      arms_(arms_of(config.proposers)),
+      bandit_(names_of(arms_), config.bandit, weights_of(arms_)),
+      history_(config.history),
       confirmation_(config.confirmation),
       founders_left_(num_founders) {}
 
@@ -112,6 +115,56 @@ double SearchState::gain(const Score& score, CandidateId parent_id) const {
   return std::min(score.log_value - base.log_value, 1.0);
 }
 
+void SearchState::reward_arms(const Step& step, double reward) {
+  // An arm without a model or an operation leaves that to the proposer.
+  const std::string& source = step.candidate.proposer;
+  const std::string& operation = step.candidate.operation;
+  const std::string proposer = proposer_of(source);
+  for (const std::string& arm :
+       {arm_name(source, operation), arm_name(proposer, operation),
+        arm_name(source, ""), arm_name(proposer, "")}) {
+    if (bandit_.index_of(arm) == arms_.size()) continue;
+    bandit_.update(arm, reward, cost_of(step));
+    break;
+  }
+  // What was asked for but could not be done gained nothing.
+  const Json& details = step.outcome.details;
+  if (!details.is_object()) return;
+  const auto requested = details.find(kRequestedOperation);
+  if (requested == details.end() || !requested->is_string()) return;
+  const auto name = requested->get<std::string>();
+  const bool whole = name.find('/') != std::string::npos;
+  bandit_.update(whole ? name : arm_name(source, name), 0, 0);
+}
+
+double SearchState::cost_of(const Step& step) const {
+  const ProposalCost& cost = step.candidate.cost;
+  double seconds = cost_s(step.outcome);
+  if (config_.usd_per_hour > 0) {
+    seconds += cost.usd.value_or(0) / config_.usd_per_hour * 3600;
+  }
+  const std::string name = proposer_of(step.candidate.proposer);
+  for (const ProposerConfig& proposer : config_.proposers) {
+    if (name == proposer.name)
+      seconds += proposer.latency_weight * cost.seconds;
+  }
+  return seconds;
+}
+
+void SearchState::remember(const Step& step) {
+  const Candidate& candidate = step.candidate;
+  const Entry* parent = candidate.parents.empty()
+                            ? nullptr
+                            : population_.find(candidate.parents.front());
+  const Entry* child = population_.find(candidate.id);
+  if (!parent || !parent->score || !child || !child->score) {
+    return history_.add(step, 0, false);
+  }
+  history_.add(
+      step, std::exp(child->score->log_value - parent->score->log_value),
+      beyond_noise(*child->score, *parent->score, population_.noise().floor));
+}
+
 void SearchState::count_proposal(Step& step, bool took_cell) {
   const Candidate& candidate = step.candidate;
   const Outcome& outcome = step.outcome;
@@ -131,14 +184,8 @@ void SearchState::count_proposal(Step& step, bool took_cell) {
       candidate.parents.empty() ? 0 : candidate.parents.front();
   double reward = took_cell ? kCellReward : 0;
   if (entry.score) reward += gain(*entry.score, parent_id);
-  bandit_.update(candidate.operation, reward, cost_s(outcome));
-  // The operation that was asked for but could not be done gained nothing.
-  if (outcome.details.is_object()) {
-    const auto requested = outcome.details.find(kRequestedOperation);
-    if (requested != outcome.details.end() && requested->is_string()) {
-      bandit_.update(requested->get<std::string>(), 0, 0);
-    }
-  }
+  reward_arms(step, reward);
+  remember(step);
   population_.reward_curiosity(candidate.island, parent_id, took_cell);
   const int interval = config_.population.islands.migration_interval;
   if (interval > 0 && judged_ % interval == 0)
@@ -240,6 +287,7 @@ std::string SearchState::fingerprint() const {
   population_.add_to(fingerprint);
   confirmation_.add_to(fingerprint);
   bandit_.add_to(fingerprint);
+  history_.add_to(fingerprint);
   return fingerprint.hex();
 }
 

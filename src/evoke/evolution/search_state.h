@@ -13,13 +13,15 @@
 #include "evoke/evolution/budget.h"
 #include "evoke/evolution/confirmation.h"
 #include "evoke/evolution/evolution_config.h"
+#include "evoke/evolution/history.h"
 #include "evoke/evolution/novelty.h"
 #include "evoke/evolution/population.h"
 
 namespace evoke {
 
 // In Outcome::details of a proposal that another operation made than the one
-// asked for: the name of that one.
+// asked for: the name of that one, or of its arm when the model is another
+// one, too.
 inline constexpr const char* kRequestedOperation = "requested_operation";
 
 class SearchState {
@@ -55,6 +57,8 @@ class SearchState {
   const Confirmation& confirmation() const { return confirmation_; }
   const Novelty& novelty() const { return novelty_; }
   const Bandit& bandit() const { return bandit_; }
+  const std::vector<Arm>& arms() const { return arms_; }
+  const History& history() const { return history_; }
   const Rng& rng() const { return root_; }
 
   std::string fingerprint() const;
@@ -66,6 +70,10 @@ class SearchState {
   void apply_confirm(Step& step);
   void count_proposal(Step& step, bool took_cell);
   double gain(const Score& score, CandidateId parent_id) const;
+  // Seconds: of judging, and what making the proposal took in time and money.
+  double cost_of(const Step& step) const;
+  void reward_arms(const Step& step, double reward);
+  void remember(const Step& step);
   void disqualify(CandidateId id, std::vector<Effect>& effects);
   void check_budget();
 
@@ -74,7 +82,9 @@ class SearchState {
   Budget budget_;
   Population population_;
   Novelty novelty_;
+  std::vector<Arm> arms_;
   Bandit bandit_;
+  History history_;
   Confirmation confirmation_;
   std::optional<StopReason> stopping_;
   int64_t sequence_ = 0;

@@ -68,6 +68,29 @@ Result<void> RunStore::each_step(
   }
 }
 
+Result<void> RunStore::each_call(
+    const std::function<bool(LlmCall&&)>& visit) const {
+  Database& database = implementation_->database;
+  const ReadSnapshot snapshot(database);
+  auto reader = CallReader::prepare(database);
+  if (!reader) return error_of(reader);
+  for (;;) {
+    auto call = reader->next();
+    if (!call) return damaged(folder(), call);
+    if (!*call || !visit(std::move(**call))) return {};
+  }
+}
+
+Result<double> RunStore::spent_usd() const {
+  double spent = 0;
+  const auto done = each_call([&](LlmCall&& call) {
+    spent += call.cost_usd.value_or(0);
+    return true;
+  });
+  if (!done) return error_of(done);
+  return spent;
+}
+
 Result<Step> RunStore::step_of(CandidateId candidate) const {
   const ReadSnapshot snapshot(implementation_->database);
   auto reader = StepReader::prepare(

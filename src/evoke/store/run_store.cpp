@@ -96,6 +96,9 @@ Result<void> RunStore::Implementation::begin_writing() {
   auto prepared = StepWriter::prepare(database);
   if (!prepared) return error_of(prepared);
   writer = std::move(*prepared);
+  auto calls = CallWriter::prepare(database);
+  if (!calls) return error_of(calls);
+  call_writer = std::move(*calls);
   const auto last =
       database.number("SELECT coalesce(max(sequence), 0) FROM outcomes");
   if (!last) return error_of(last);
@@ -191,9 +194,11 @@ Result<std::unique_ptr<RunStore>> RunStore::open(const std::string& folder,
                                                       std::move(lock),
                                                       std::move(*database),
                                                       {},
+                                                      {},
                                                       {}});
   if (writing) {
-    auto done = made->begin_writing();
+    auto done = migrate(made->database, *format);
+    if (done) done = made->begin_writing();
     if (!done) return error_of(done);
   } else {
     const auto last = made->database.number(
@@ -222,22 +227,31 @@ void RunStore::record(const Step& step) {
                      std::to_string(run.last_sequence) +
                      ". Steps are recorded in order, without gaps.");
   }
-  const auto done = run.transaction([&] { return run.writer->write(step); });
-  if (done) {
-    run.last_sequence = step.sequence;
-    return;
-  }
-  const std::string safe = " (step " + std::to_string(step.sequence) +
-                           " was not recorded; every step before it is safe)";
-  if (run.out_of_space) {
-    throw StartupError("[RunStore::record] no space left in " + run.folder +
+  run.record("step " + std::to_string(step.sequence),
+             [&] { return run.writer->write(step); });
+  run.last_sequence = step.sequence;
+}
+
+void RunStore::record_call(const LlmCall& call) {
+  Implementation& run = *implementation_;
+  run.record("a call of " + call.model,
+             [&] { return run.call_writer->write(call); });
+}
+
+void RunStore::Implementation::record(
+    const std::string& what, const std::function<Result<void>()>& body) {
+  const auto done = transaction(body);
+  if (done) return;
+  const std::string safe =
+      " (" + what + " was not recorded; every step before it is safe)";
+  if (out_of_space) {
+    throw StartupError("[RunStore::record] no space left in " + folder +
                        "; free some and resume with: evoke evolve --resume " +
-                       run.folder + safe);
+                       folder + safe);
   }
-  throw StartupError("[RunStore::record] " + run.folder + ": " +
-                     done.error().message +
-                     "; mend that and resume with: evoke evolve --resume " +
-                     run.folder + safe);
+  throw StartupError(
+      "[RunStore::record] " + folder + ": " + done.error().message +
+      "; mend that and resume with: evoke evolve --resume " + folder + safe);
 }
 
 Result<void> RunStore::set_fact(std::string_view key, const Json& value) {

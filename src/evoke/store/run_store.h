@@ -52,6 +52,8 @@ class RunStore : public EventSink {
   // full), UsageError for a sequence number that is not the next one. After
   // a full disk the same store can go on once there is space.
   void record(const Step& step) override;
+  // Throws like record().
+  void record_call(const LlmCall& call) override;
   int64_t last_sequence() const;
 
   const std::string& folder() const;
@@ -67,6 +69,11 @@ class RunStore : public EventSink {
   // memory, all of one moment. `visit` must not record. `failed` at a gap or
   // a damaged row.
   Result<void> each_step(const std::function<bool(Step&&)>& visit) const;
+  // Calls of language models, in order of their ends, until `visit` returns
+  // false; as each_step().
+  Result<void> each_call(const std::function<bool(LlmCall&&)>& visit) const;
+  // What calls with a known price have cost so far, in US dollars.
+  Result<double> spent_usd() const;
   // The latest step of a candidate that had one with a fitness, else its
   // latest step.
   Result<Step> step_of(CandidateId candidate) const;

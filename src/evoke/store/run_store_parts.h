@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "evoke/store/call_rows.h"
 #include "evoke/store/run_lock.h"
 #include "evoke/store/run_store.h"
 #include "evoke/store/sqlite.h"
@@ -20,6 +21,7 @@ struct RunStore::Implementation {
   std::optional<RunLock> lock;  // writers only, as all that follows `database`
   Database database;
   std::optional<StepWriter> writer;
+  std::optional<CallWriter> call_writer;
   std::unique_ptr<WalHeartbeat> heartbeat;
   int64_t last_sequence = 0;
   bool out_of_space = false;  // why the latest transaction failed
@@ -27,6 +29,9 @@ struct RunStore::Implementation {
   Result<void> begin_writing();
   // All of `body` or nothing.
   Result<void> transaction(const std::function<Result<void>()>& body);
+  // The same, or StartupError that names what was not recorded.
+  void record(const std::string& what,
+              const std::function<Result<void>()>& body);
 };
 
 // Reads within its life see one moment of the database, however busy the

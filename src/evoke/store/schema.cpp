@@ -25,7 +25,10 @@ CREATE TABLE candidates (
   operation TEXT NOT NULL,
   summary TEXT NOT NULL,
   text TEXT NOT NULL,
-  checksum INTEGER NOT NULL
+  checksum INTEGER NOT NULL,
+  strategies TEXT NOT NULL DEFAULT '[]',
+  seconds REAL NOT NULL DEFAULT 0,
+  usd REAL DEFAULT 0
 ) STRICT;
 
 CREATE TABLE outcomes (
@@ -75,25 +78,47 @@ CREATE TABLE events (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX events_about_the_best ON events(sequence, position)
   WHERE kind IN ('best', 'best_revoked');
+)";
 
+// A candidate's number may stand here before it has a row of its own, and for
+// ever when the call came to nothing.
+constexpr const char* kCallTable = R"(
 CREATE TABLE llm_calls (
   id INTEGER PRIMARY KEY,
   candidate INTEGER NOT NULL,
   model TEXT NOT NULL,
-  record TEXT NOT NULL
+  record TEXT NOT NULL,
+  checksum INTEGER NOT NULL,
+  usd REAL GENERATED ALWAYS AS (json_extract(record, '$.cost_usd')) VIRTUAL,
+  latency_ms REAL
+    GENERATED ALWAYS AS (json_extract(record, '$.latency_ms')) VIRTUAL,
+  operation TEXT
+    GENERATED ALWAYS AS (json_extract(record, '$.operation')) VIRTUAL,
+  error TEXT
+    GENERATED ALWAYS AS (json_extract(record, '$.error_kind')) VIRTUAL
 ) STRICT;
+CREATE INDEX llm_calls_of_candidate ON llm_calls(candidate);
+)";
+
+// Candidates of format 1 name no strategies and cost nothing; its table of
+// calls was never written to.
+constexpr const char* kFromVersion1 = R"(
+ALTER TABLE candidates ADD COLUMN strategies TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE candidates ADD COLUMN seconds REAL NOT NULL DEFAULT 0;
+ALTER TABLE candidates ADD COLUMN usd REAL DEFAULT 0;
+DROP TABLE llm_calls;
 )";
 
 }  // namespace
 
 Result<void> create_tables(Database& database) {
   return database.execute(
-      std::string(kTables) +
+      std::string(kTables) + kCallTable +
       "PRAGMA application_id=" + std::to_string(kApplicationId) + ";" +
       "PRAGMA user_version=" + std::to_string(kSchemaVersion) + ";");
 }
 
-Result<void> check_format(Database& database) {
+Result<int> check_format(Database& database) {
   const auto id = database.number("PRAGMA application_id");
   if (!id) return error_of(id);
   if (*id != kApplicationId) {
@@ -103,12 +128,27 @@ Result<void> check_format(Database& database) {
   }
   const auto version = database.number("PRAGMA user_version");
   if (!version) return error_of(version);
-  if (*version == kSchemaVersion) return {};
+  if (*version >= kOldestSchemaVersion && *version <= kSchemaVersion) {
+    return static_cast<int>(*version);
+  }
   return failed(database.path() + ": format version " +
-                std::to_string(*version) + ", this evoke reads version " +
+                std::to_string(*version) + ", this evoke reads versions " +
+                std::to_string(kOldestSchemaVersion) + " to " +
                 std::to_string(kSchemaVersion) + "; use " +
                 (*version > kSchemaVersion ? "a newer evoke"
                                            : "the evoke that wrote it"));
+}
+
+Result<void> migrate(Database& database, int version) {
+  if (version == kSchemaVersion) return {};
+  auto done = database.execute("BEGIN IMMEDIATE");
+  if (!done) return done;
+  done = database.execute(
+      std::string(kFromVersion1) + kCallTable +
+      "PRAGMA user_version=" + std::to_string(kSchemaVersion) + ";");
+  if (done) done = database.execute("COMMIT");
+  if (!done) static_cast<void>(database.execute("ROLLBACK"));
+  return done;
 }
 
 }  // namespace evoke

@@ -25,6 +25,12 @@ Candidate candidate_from_json(const Json& json) {
   json.at("proposer").get_to(candidate.proposer);
   json.at("operation").get_to(candidate.operation);
   json.at("summary").get_to(candidate.summary);
+  json.at("strategies").get_to(candidate.strategies);
+  const Json& cost = json.at("cost");
+  cost.at("seconds").get_to(candidate.cost.seconds);
+  const Json& usd = cost.at("usd");
+  candidate.cost.usd.reset();
+  if (!usd.is_null()) candidate.cost.usd = usd.get<double>();
   return candidate;
 }
 
@@ -50,6 +56,11 @@ Result<EvaluationPurpose> parse_purpose(std::string_view name) {
 }
 
 Json to_json(const Candidate& candidate) {
+  Json strategies = Json::array();
+  for (const std::string& each : candidate.strategies) {
+    strategies.push_back(to_valid_utf8(each));
+  }
+  const auto& usd = candidate.cost.usd;
   return {{"id", candidate.id},
           {"text", to_valid_utf8(candidate.text)},
           {"genome_hash", candidate.genome_hash},
@@ -59,7 +70,11 @@ Json to_json(const Candidate& candidate) {
           {"generation", candidate.generation},
           {"proposer", to_valid_utf8(candidate.proposer)},
           {"operation", to_valid_utf8(candidate.operation)},
-          {"summary", to_valid_utf8(candidate.summary)}};
+          {"summary", to_valid_utf8(candidate.summary)},
+          {"strategies", std::move(strategies)},
+          {"cost",
+           {{"seconds", candidate.cost.seconds},
+            {"usd", usd ? Json(*usd) : Json(nullptr)}}}};
 }
 
 Json to_json(const Step& step) {

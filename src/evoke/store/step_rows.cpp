@@ -30,8 +30,8 @@ class Checksum {
 
 int64_t checksum_of(const Candidate& candidate, std::string_view parents,
                     std::string_view inspirations) {
-  return Checksum()
-      .add(candidate.id)
+  Checksum checksum;
+  checksum.add(candidate.id)
       .add(candidate.genome_hash)
       .add(parents)
       .add(inspirations)
@@ -40,8 +40,14 @@ int64_t checksum_of(const Candidate& candidate, std::string_view parents,
       .add(candidate.proposer)
       .add(candidate.operation)
       .add(candidate.summary)
-      .add(candidate.text)
-      .value();
+      .add(candidate.text);
+  // Format 1 knew none of these.
+  const ProposalCost& cost = candidate.cost;
+  for (const std::string& each : candidate.strategies) checksum.add(each);
+  if (cost != ProposalCost()) {
+    checksum.add(cost.seconds).add(cost.usd.value_or(-1));
+  }
+  return checksum.value();
 }
 
 // What the rows of `measurements` and `events` add to it follows.
@@ -72,6 +78,17 @@ Result<std::vector<CandidateId>> parse_ids(const std::string& text) {
   return ids;
 }
 
+Result<std::vector<std::string>> parse_strings(const std::string& text) {
+  const auto json = parse(text);
+  if (!json) return error_of(json);
+  std::vector<std::string> strings;
+  for (const Json& each : *json) {
+    if (!each.is_string()) return failed("damaged list of strategies");
+    strings.push_back(each.get<std::string>());
+  }
+  return strings;
+}
+
 struct Prepared {
   Statement* into;
   std::string_view sql;
@@ -95,8 +112,9 @@ Result<StepWriter> StepWriter::prepare(Database& database) {
       database,
       {{&writer.candidate_,
         "INSERT INTO candidates(id, genome_hash, parents, inspirations, "
-        "island, generation, proposer, operation, summary, text, checksum) "
-        "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11) "
+        "island, generation, proposer, operation, summary, text, checksum, "
+        "strategies, seconds, usd) "
+        "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14) "
         "ON CONFLICT(id) DO NOTHING"},
        {&writer.known_candidate_,
         "SELECT checksum FROM candidates WHERE id=?1"},
@@ -124,6 +142,12 @@ Result<void> StepWriter::write_candidate(const Candidate& candidate) {
   const std::string parents = dump_json(candidate.parents);
   const std::string inspirations = dump_json(candidate.inspirations);
   const int64_t checksum = checksum_of(candidate, parents, inspirations);
+  const std::string strategies = dump_json(candidate.strategies);
+  if (candidate.cost.usd) {
+    candidate_.bind(14, *candidate.cost.usd);
+  } else {
+    candidate_.bind_null(14);
+  }
   const auto done = candidate_.bind(1, candidate.id)
                         .bind(2, candidate.genome_hash)
                         .bind(3, parents)
@@ -135,6 +159,8 @@ Result<void> StepWriter::write_candidate(const Candidate& candidate) {
                         .bind(9, candidate.summary)
                         .bind(10, candidate.text)
                         .bind(11, checksum)
+                        .bind(12, strategies)
+                        .bind(13, candidate.cost.seconds)
                         .run();
   if (!done || candidate_.rows_changed() > 0) return done;
   // Judged before: a candidate is the same in each of its steps.
@@ -201,11 +227,15 @@ Result<void> StepWriter::write_outcome(const Step& step) {
 Result<StepReader> StepReader::prepare(Database& database,
                                        std::string_view tail) {
   StepReader reader;
+  const auto version = database.number("PRAGMA user_version");
+  if (!version) return error_of(version);
+  const std::string later =
+      *version >= 2 ? "c.strategies, c.seconds, c.usd " : "'[]', 0.0, 0.0 ";
   const std::string steps =
       "SELECT o.sequence, o.purpose, o.elapsed_s, o.record, o.checksum, c.id, "
       "c.genome_hash, c.text, c.parents, c.inspirations, c.island, "
-      "c.generation, c.proposer, c.operation, c.summary, c.checksum "
-      "FROM outcomes o JOIN candidates c ON c.id = o.candidate " +
+      "c.generation, c.proposer, c.operation, c.summary, c.checksum, " +
+      later + "FROM outcomes o JOIN candidates c ON c.id = o.candidate " +
       std::string(tail);
   const auto done = prepare_all(
       database, {{&reader.step_, steps},
@@ -243,6 +273,12 @@ Result<void> StepReader::read_candidate(Candidate& candidate) {
   candidate.proposer = step_.text(12);
   candidate.operation = step_.text(13);
   candidate.summary = step_.text(14);
+  candidate.cost.seconds = step_.real(17);
+  candidate.cost.usd.reset();
+  if (!step_.is_null(18)) candidate.cost.usd = step_.real(18);
+  auto tags = parse_strings(step_.text(16));
+  if (!tags) return error_of(tags);
+  candidate.strategies = std::move(*tags);
   if (checksum_of(candidate, parents, inspirations) != step_.integer(15)) {
     return failed("candidate " + std::to_string(candidate.id) +
                   " is not what was written");

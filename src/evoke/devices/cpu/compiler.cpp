@@ -17,10 +17,10 @@
 #include "evoke/devices/cpu/assemble.h"
 #include "evoke/devices/cpu/assembly_check.h"
 #include "evoke/devices/cpu/cpu_features.h"
-#include "evoke/devices/cpu/diagnostics.h"
 #include "evoke/devices/cpu/limited_process.h"
 #include "evoke/devices/cpu/object_check.h"
 #include "evoke/devices/cpu/prelude_text.h"
+#include "evoke/devices/diagnostics.h"
 
 namespace evoke::cpu {
 namespace {

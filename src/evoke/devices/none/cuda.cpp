@@ -14,4 +14,6 @@ Result<Device> open_cuda_device(const DeviceOptions&) {
 
 DeviceStatus probe_cuda_device() { return {"cuda", false, kAbsent}; }
 
+std::vector<std::string> cuda_folders() { return {}; }
+
 }  // namespace evoke

@@ -225,8 +225,9 @@ RunnerResult<void> Arm::run_untimed(std::span<const int> slots,
   auto ran = runner_->call(protocol::Go{}, timeout_ms);
   if (!ran) return fault_of(ran);
   if (!ran->damage.empty()) damage_ = ran->damage;
-  const double us = static_cast<double>(monotonic_ns() - start_ns) * 1e-3 /
-                    static_cast<double>(slots.size());
+  const int64_t ns = ran->device_ns.value_or(monotonic_ns() - start_ns);
+  const double us =
+      static_cast<double>(ns) * 1e-3 / static_cast<double>(slots.size());
   estimated_us_ = std::min(estimated_us_, us);
   return pull(slots);
 }
@@ -339,12 +340,18 @@ RunnerResult<void> Arm::stage(std::span<const int> slots, int64_t timeout_ms) {
   return {};
 }
 
-RunnerResult<int64_t> Arm::go(int64_t timeout_ms) {
+RunnerResult<std::optional<int64_t>> Arm::go(int64_t timeout_ms) {
   const int64_t start_ns = monotonic_ns();
   auto ran = runner_->call(protocol::Go{}, timeout_ms);
-  const int64_t end_ns = monotonic_ns();
+  const int64_t wall_ns = monotonic_ns() - start_ns;
   if (!ran) return fault_of(ran);
-  return end_ns - start_ns;
+  if (!has_own_clock()) return wall_ns;
+  if (ran->device_ns && !(*ran->device_ns <= wall_ns)) {
+    runner_->cancel();
+    return fault(RunnerFault::Kind::garbage,
+                 "the runner names a time longer than it took to answer");
+  }
+  return ran->device_ns;
 }
 
 RunnerResult<std::optional<ArmFailure>> Arm::verify() {

@@ -60,6 +60,9 @@ class Arm {
                                                  int64_t timeout_ms);
   // Untimed: makes these slots ready to be staged.
   RunnerResult<void> bind(std::span<const int> slots);
+  // Whether the device times itself: then the host's clock and its moods are
+  // no part of a measurement.
+  bool has_own_clock() const { return runner_->greeting().own_memory; }
   // One call, from the untimed runs; infinite before there were any.
   double estimated_us() const { return estimated_us_; }
 
@@ -68,7 +71,9 @@ class Arm {
   // nanoseconds, verify() compares every output with the truth, or bitwise
   // with the answer to the same inputs that was checked.
   RunnerResult<void> stage(std::span<const int> slots, int64_t timeout_ms);
-  RunnerResult<int64_t> go(int64_t timeout_ms);
+  // Empty: the device's own clock, which alone counts where there is one, saw
+  // the host's share as well.
+  RunnerResult<std::optional<int64_t>> go(int64_t timeout_ms);
   RunnerResult<std::optional<ArmFailure>> verify();
 
   // While it lives, a baseline's process stands still: a library's idle

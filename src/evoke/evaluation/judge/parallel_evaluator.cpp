@@ -40,11 +40,20 @@ void ParallelEvaluator::submit(EvaluationRequest request) {
 std::optional<Outcome> ParallelEvaluator::wait(int64_t timeout_ms) {
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, std::chrono::milliseconds(timeout_ms),
-                    [this] { return !finished_.empty(); });
+                    [this] { return !finished_.empty() || woken_; });
+  woken_ = false;
   if (finished_.empty()) return std::nullopt;
   Outcome outcome = std::move(finished_.front());
   finished_.pop_front();
   return outcome;
+}
+
+void ParallelEvaluator::wake() {
+  {
+    const std::lock_guard lock(mutex_);
+    woken_ = true;
+  }
+  changed_.notify_all();
 }
 
 int ParallelEvaluator::in_flight() const {

@@ -34,6 +34,7 @@ class ParallelEvaluator : public Evaluator {
 
   void submit(EvaluationRequest request) override;
   std::optional<Outcome> wait(int64_t timeout_ms) override;
+  void wake() override;
   int in_flight() const override;
   void cancel() override;
 
@@ -50,6 +51,7 @@ class ParallelEvaluator : public Evaluator {
   std::deque<EvaluationRequest> queue_;
   std::deque<Outcome> finished_;
   int running_ = 0;
+  bool woken_ = false;
   bool cancelling_ = false;
   bool stopping_ = false;
   std::vector<std::thread> threads_;

@@ -88,12 +88,15 @@ RunnerResult<void> Race::run_pair(std::optional<ArmFailure>& failure) {
   TimedPair pair;
   double slowest_ns = 0;
   double quickest_ns = std::numeric_limits<double>::infinity();
+  const bool own_clock = candidate_.has_own_clock();
   const auto probe = [&] {
+    if (own_clock) return;
     const double ns = probe_clock_ns();
     slowest_ns = std::max(slowest_ns, ns);
     quickest_ns = std::min(quickest_ns, ns);
   };
   const double calls = options_.calls_per_block;
+  bool timed = true;
   for (const Block& block : plan) {
     Arm& arm = block.candidate ? candidate_ : baseline_;
     const Arm::StandStill other(block.candidate ? baseline_ : candidate_);
@@ -107,7 +110,8 @@ RunnerResult<void> Race::run_pair(std::optional<ArmFailure>& failure) {
     if (!verified) return fault_of(verified);
     probe();
     double& side = block.candidate ? pair.candidate_us : pair.baseline_us;
-    side += static_cast<double>(*ns) * 1e-3 / calls / 2;
+    timed = timed && ns->has_value();
+    side += static_cast<double>(ns->value_or(0)) * 1e-3 / calls / 2;
     if (*verified) {
       if (!block.candidate) {
         return fault(RunnerFault::Kind::unavailable,
@@ -117,7 +121,9 @@ RunnerResult<void> Race::run_pair(std::optional<ArmFailure>& failure) {
       return {};
     }
   }
-  if (!(slowest_ns <= quickest_ns * (1 + options_.max_probe_change))) {
+  const bool steady =
+      own_clock || slowest_ns <= quickest_ns * (1 + options_.max_probe_change);
+  if (!timed || !steady) {
     ++discarded_pairs_;
     return {};
   }

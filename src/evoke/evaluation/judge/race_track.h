@@ -32,7 +32,7 @@ struct RaceTrackOptions {
   // measured here, within a share of the free memory.
   int64_t rotation_bytes = 0;
   int min_copies = 8;
-  int max_copies = 512;
+  int max_copies = 2048;
   int64_t call_timeout_ms = 10'000;
   double max_probe_change = 0.06;  // see RaceOptions
   // Races of a kernel against itself, for the minimum detectable effect:

@@ -25,6 +25,7 @@ RunnerResult<Roofline> measure_roofline(RunnerPool& pool,
                                         const RooflineOptions& options) {
   RunnerSpec spec;
   spec.role = protocol::Role::measure;
+  spec.device = options.device;
   auto runner = pool.take(spec);
   if (!runner) return fault_of(runner);
   Roofline roofline;

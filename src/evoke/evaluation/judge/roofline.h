@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "evoke/core/measurements.h"
 #include "evoke/core/problem.h"
@@ -24,6 +25,7 @@ struct Roofline {
 };
 
 struct RooflineOptions {
+  std::string device = "cpu";
   int64_t largest_footprint_bytes = int64_t{1} << 30;
 };
 

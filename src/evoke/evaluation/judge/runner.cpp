@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <random>
 #include <utility>
 
 #include "evoke/base/clock.h"
 #include "evoke/base/utf8.h"
+#include "evoke/core/exit_reason.h"
 #include "evoke/evaluation/judge/process.h"
 
 namespace evoke::judge {
@@ -18,6 +20,11 @@ namespace {
 using Kind = RunnerFault::Kind;
 
 constexpr int kRunnerFd = 3;
+// Which GPUs there are and where NVIDIA's compiler is: all that a runner's
+// environment ever holds.
+constexpr const char* kCudaVariables[] = {
+    "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_HOME",  "CUDA_PATH",
+    "EVOKE_NVRTC",          "EVOKE_CUDA_BIN",    "VIRTUAL_ENV"};
 // How often the runner's memory is looked at while it is waited for.
 constexpr int64_t kWatchSliceMs = 50;
 // How long a runner that closed its connection may take to end.
@@ -74,6 +81,13 @@ RunnerResult<std::unique_ptr<Runner>> Runner::start(const std::string& program,
   }
   if (spec.cpu_seconds > 0) {
     add("--cpu-seconds", std::to_string(spec.cpu_seconds));
+  }
+  if (spec.device.starts_with("cuda")) {
+    for (const char* name : kCudaVariables) {
+      const char* const value = std::getenv(name);
+      if (value == nullptr) continue;
+      options.environment.push_back(std::string(name) + "=" + value);
+    }
   }
   options.keep_fds = {{channels->second.fd(), kRunnerFd}};
   auto process = Subprocess::start(options);
@@ -183,6 +197,10 @@ tl::unexpected<RunnerFault> Runner::end_after(const Error& error) {
   }
   if (status->signal != 0) {
     return end(Kind::died, "ended by " + describe_signal(status->signal));
+  }
+  if (const auto reason = describe_exit(status->code); !reason.empty()) {
+    return end(is_hardware_fault(status->code) ? Kind::unavailable : Kind::died,
+               "ended by " + std::string(reason));
   }
   if (error.kind == ErrorKind::failed) return end(Kind::garbage, error.message);
   return end(Kind::died,

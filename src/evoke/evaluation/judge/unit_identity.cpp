@@ -7,6 +7,7 @@
 
 #include "evoke/base/hash.h"
 #include "evoke/base/json.h"
+#include "evoke/core/launch_bounds.h"
 #include "evoke/core/source_tokens.h"
 #include "evoke/evaluation/protocol/plan_json.h"
 
@@ -89,6 +90,11 @@ std::string unit_identity(const KernelSource& kernel,
       wanted.insert(launch.kernel);
       identity["launches"].push_back(
           {launch.kernel, launch.reads, launch.writes});
+      if (kernel.dialect() != Dialect::cuda) continue;
+      const auto bounds = launch_bounds(kernel, unit, launch.kernel);
+      identity["launches"].push_back({launch.cuda.tensor_maps, launch.cuda.pdl,
+                                      bounds ? bounds->max_threads : -1,
+                                      bounds ? bounds->min_blocks : -1});
     }
   }
 

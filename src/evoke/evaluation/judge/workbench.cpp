@@ -25,9 +25,11 @@ Result<std::string> make_private_folder() {
   return name;
 }
 
+// Of "cpu", "cuda", "cuda:1".
 Result<Dialect> dialect_of_device(const std::string& device) {
+  const std::string kind = device.substr(0, device.find(':'));
   for (const Dialect each : {Dialect::cpu, Dialect::cuda, Dialect::metal}) {
-    if (to_string(each) == device) return each;
+    if (to_string(each) == kind) return each;
   }
   return absent("no device is called '" + device +
                 "'; there are cpu, cuda and metal");

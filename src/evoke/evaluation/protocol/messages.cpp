@@ -156,6 +156,7 @@ Json Greeting::to_json() const {
           {"role", to_string(role)},
           {"device_kind", device_kind},
           {"device_name", device_name},
+          {"device_id", device_id},
           {"limits", protocol::to_json(limits)},
           {"cache_bytes", cache_bytes},
           {"features", features},
@@ -173,6 +174,7 @@ Result<Greeting> Greeting::from_json(const Json& json) {
   greeting.role = static_cast<Role>(choice(reader, "role", kRoles));
   greeting.device_kind = reader.text("device_kind");
   greeting.device_name = reader.text("device_name");
+  greeting.device_id = reader.text("device_id");
   greeting.limits =
       reader.take(limits_from_json(reader.object("limits"), "greeting.limits"));
   greeting.cache_bytes = reader.integer("cache_bytes", 0);

@@ -57,6 +57,7 @@ struct Greeting {
   Role role = Role::execute;
   std::string device_kind;
   std::string device_name;
+  std::string device_id;  // DeviceInfo::id
   DeviceLimits limits;
   int64_t cache_bytes = 0;
   std::vector<std::string> features;

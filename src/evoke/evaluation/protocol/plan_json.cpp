@@ -12,6 +12,7 @@ namespace {
 
 constexpr int64_t kMaxBytes = int64_t{1} << 46;
 constexpr int64_t kMaxExtent = int64_t{1} << 40;
+constexpr int64_t kMaxRank = 8;
 
 Json scalars_to_json(const std::map<std::string, float>& scalars) {
   Json json = Json::object();
@@ -56,6 +57,7 @@ std::vector<T> list_from_json(JsonReader& reader, const char* key,
 
 Json to_json(const TensorDeclaration& tensor);
 Json to_json(const ResolvedScratch& scratch);
+Json to_json(const ResolvedTensorMap& map);
 Json to_json(const ResolvedLaunch& launch);
 
 template <typename List>
@@ -137,7 +139,57 @@ Json to_json(const ResolvedLaunch& launch) {
           {"writes", refs_to_json(launch.writes)},
           {"threadgroups", launch.threadgroups},
           {"threads", launch.threads},
-          {"dynamic_memory_bytes", launch.dynamic_memory_bytes}};
+          {"dynamic_memory_bytes", launch.dynamic_memory_bytes},
+          {"tensor_maps", launch.tensor_maps},
+          {"cluster", launch.cluster},
+          {"nonportable", launch.nonportable},
+          {"cooperative", launch.cooperative},
+          {"pdl", launch.pdl}};
+}
+
+Json to_json(const ResolvedTensorMap& map) {
+  return {{"name", map.name},
+          {"tensor", refs_to_json({map.tensor})},
+          {"order", map.order},
+          {"box", map.box},
+          {"element_strides", map.element_strides},
+          {"swizzle_bytes", map.swizzle_bytes},
+          {"l2_promotion_bytes", map.l2_promotion_bytes}};
+}
+
+Result<ResolvedTensorMap> map_from_json(const Json& json,
+                                        const std::string& where) {
+  JsonReader reader(json, where);
+  ResolvedTensorMap map;
+  map.name = reader.text("name");
+  const std::vector<TensorRef> tensors = refs_from_json(reader, "tensor");
+  if (tensors.size() == 1) map.tensor = tensors.front();
+  for (const Json& merged : reader.array("order")) {
+    std::vector<int64_t> dimensions;
+    if (!merged.is_array() || merged.empty()) {
+      reader.fail("order", "expected arrays of dimensions");
+      break;
+    }
+    for (const Json& each : merged) {
+      if (!each.is_number_integer() || each.get<int64_t>() < 0 ||
+          each.get<int64_t>() >= kMaxRank) {
+        reader.fail("order", "expected dimensions");
+        break;
+      }
+      dimensions.push_back(each.get<int64_t>());
+    }
+    map.order.push_back(std::move(dimensions));
+  }
+  map.box = reader.integers("box");
+  map.element_strides = reader.integers("element_strides");
+  map.swizzle_bytes = reader.integer("swizzle_bytes", 0, 128);
+  map.l2_promotion_bytes = reader.integer("l2_promotion_bytes", 0, 256);
+  if (reader.ok() && (tensors.size() != 1 || map.order.empty() ||
+                      map.box.size() != map.order.size() ||
+                      map.element_strides.size() != map.order.size())) {
+    reader.fail("order", "expected one box and stride for each dimension");
+  }
+  return reader.finish(std::move(map));
 }
 
 Result<ResolvedLaunch> launch_from_json(const Json& json,
@@ -151,6 +203,13 @@ Result<ResolvedLaunch> launch_from_json(const Json& json,
   launch.threads = extents_from_json(reader, "threads");
   launch.dynamic_memory_bytes =
       reader.integer("dynamic_memory_bytes", 0, kMaxBytes);
+  for (const int map : reader.indices("tensor_maps")) {
+    launch.tensor_maps.push_back(static_cast<std::size_t>(map));
+  }
+  launch.cluster = extents_from_json(reader, "cluster");
+  launch.nonportable = reader.flag("nonportable");
+  launch.cooperative = reader.flag("cooperative");
+  launch.pdl = reader.flag("pdl");
   return reader.finish(std::move(launch));
 }
 
@@ -294,6 +353,7 @@ Json to_json(const LaunchPlan& plan) {
           {"sizes", to_json(plan.sizes)},
           {"scalars", scalars_to_json(plan.scalars)},
           {"scratch", list_to_json(plan.scratch)},
+          {"tensor_maps", list_to_json(plan.tensor_maps)},
           {"launches", list_to_json(plan.launches)}};
 }
 
@@ -308,8 +368,17 @@ Result<LaunchPlan> plan_from_json(const Json& json, const std::string& where) {
   plan.scalars = scalars_from_json(reader, "scalars");
   plan.scratch =
       list_from_json<ResolvedScratch>(reader, "scratch", scratch_from_json);
+  plan.tensor_maps =
+      list_from_json<ResolvedTensorMap>(reader, "tensor_maps", map_from_json);
   plan.launches =
       list_from_json<ResolvedLaunch>(reader, "launches", launch_from_json);
+  for (const ResolvedLaunch& launch : plan.launches) {
+    for (const std::size_t map : launch.tensor_maps) {
+      if (map >= plan.tensor_maps.size()) {
+        reader.fail("launches", "a tensor map that the plan does not have");
+      }
+    }
+  }
   return reader.finish(std::move(plan));
 }
 

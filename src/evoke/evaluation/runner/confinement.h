@@ -8,6 +8,10 @@
 //   compile   may start the compiler; reads system folders, writes its private
 //             folder, has no network
 //   baseline, measure   our own code: no network, no programs
+//
+// On a GPU a candidate is no code of this processor: `execute` is our own code
+// and the driver's there, which need files and system calls that no list
+// foresees, and is held like `baseline`.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +28,7 @@ struct ConfinementOptions {
   std::string private_folder;  // compile: the one place that may be written
   std::vector<std::string> readable;  // more folders to read and run from
   int64_t cpu_seconds = 0;            // of this process; 0: no limit
+  bool gpu = false;                   // the device is one
 };
 
 class Confinement {

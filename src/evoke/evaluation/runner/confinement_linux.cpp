@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <filesystem>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "evoke/evaluation/runner/confinement.h"
@@ -72,6 +74,17 @@ std::vector<std::string> system_folders() {
           "/dev/urandom"};
 }
 
+// The driver's device files; more appear with more GPUs.
+std::vector<std::string> gpu_files() {
+  std::vector<std::string> files = {"/proc/driver/nvidia"};
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/dev", error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("nvidia")) files.push_back(entry.path().string());
+  }
+  return files;
+}
+
 LandlockRules rules_for(const ConfinementOptions& options) {
   LandlockRules rules;
   rules.readable = system_folders();
@@ -82,6 +95,12 @@ LandlockRules rules_for(const ConfinementOptions& options) {
     // Its compilers' memory is read there. What Landlock keeps apart (other
     // processes' memory, environment and descriptors) stays closed.
     rules.readable.emplace_back("/proc");
+    if (options.gpu) {
+      for (std::string& file : gpu_files()) {
+        rules.writable.push_back(std::move(file));
+      }
+      rules.readable.insert(rules.readable.end(), {"/sys", "/etc", "/opt"});
+    }
   }
   return rules;
 }
@@ -99,23 +118,26 @@ void Confinement::enter() {
   record_["not_dumpable"] = ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
 
   const bool compile = options_.role == Role::compile;
+  const bool candidate = options_.role == Role::execute && !options_.gpu;
   limit(record_, "rlimit_core", RLIMIT_CORE, 0);
+  // A driver opens many files.
+  const bool wide = compile || options_.gpu;
   limit(record_, "rlimit_file_bytes", RLIMIT_FSIZE,
-        compile ? 512 * kMegabyte : 128 * kMegabyte);
-  limit(record_, "rlimit_open_files", RLIMIT_NOFILE, compile ? 512 : 128);
+        wide ? 512 * kMegabyte : 128 * kMegabyte);
+  limit(record_, "rlimit_open_files", RLIMIT_NOFILE, wide ? 512 : 128);
   if (options_.cpu_seconds > 0) {
     limit(record_, "rlimit_cpu_s", RLIMIT_CPU,
           static_cast<rlim_t>(options_.cpu_seconds));
   }
-  if (options_.role == Role::compile || options_.role == Role::execute) {
+  if (compile || candidate) {
     record_["landlock"] = text_or_error(restrict_files(rules_for(options_)));
   } else {
-    record_["landlock"] = "not used: no candidate runs here";
+    record_["landlock"] = "not used: no candidate runs on this processor";
   }
 }
 
 void Confinement::seal() {
-  if (options_.role == Role::execute) {
+  if (options_.role == Role::execute && !options_.gpu) {
 #if !defined(EVOKE_ASAN) && !defined(EVOKE_TSAN)
     // This thread loads the candidate; it opens nothing but anonymous files
     // from here on. (Sanitizers read files to write their reports.)

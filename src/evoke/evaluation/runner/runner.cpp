@@ -1,5 +1,7 @@
 #include "evoke/evaluation/runner/runner.h"
 
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <utility>
 
@@ -28,12 +30,14 @@ Result<Parts> open_parts(const RunnerOptions& options) {
     parts.baseline = std::move(*baseline);
     return parts;
   }
-  if (options.role == Role::measure) return parts;
+  // The host itself is measured by the runner's own probes.
+  const bool measuring = options.role == Role::measure;
+  if (measuring && options.device == "cpu") return parts;
   DeviceOptions device_options;
   device_options.num_threads = options.num_threads;
   device_options.scratch_folder = options.private_folder;
   device_options.with_compiler = options.role == Role::compile;
-  device_options.with_session = options.role == Role::execute;
+  device_options.with_session = options.role == Role::execute || measuring;
   auto device = open_device(options.device, device_options);
   if (!device) return error_of(device);
   parts.device = std::move(*device);
@@ -47,6 +51,7 @@ protocol::Greeting greeting_of(const RunnerOptions& options,
   const DeviceInfo& info = parts.device.info;
   greeting.device_kind = info.kind;
   greeting.device_name = info.name;
+  greeting.device_id = info.id;
   greeting.limits = info.limits;
   greeting.cache_bytes = info.cache_bytes;
   greeting.features = info.features;
@@ -75,8 +80,13 @@ void answer_failure(protocol::Channel& channel, const Error& error) {
 
 int run(const RunnerOptions& options) {
   protocol::Channel channel{Fd(options.fd)};
+  std::vector<std::string> readable = options.readable;
+  for (std::string& folder : device_folders(options.device)) {
+    readable.push_back(std::move(folder));
+  }
   Confinement confinement({options.role, options.private_folder,
-                           options.readable, options.cpu_seconds});
+                           std::move(readable), options.cpu_seconds,
+                           kind_of_device(options.device) == "cuda"});
   confinement.enter();
   auto parts = open_parts(options);
   if (!parts) {
@@ -88,7 +98,15 @@ int run(const RunnerOptions& options) {
   greeting.confinement = confinement.record();
   Service service(std::move(greeting), std::move(parts->device),
                   std::move(parts->baseline));
-  auto served = service.serve(channel);
+  Result<void> served;
+  try {
+    served = service.serve(channel);
+  } catch (const DeviceFault& fault) {
+    std::fprintf(stderr, "evoke_runner: %s\n", fault.what());
+    std::fflush(stderr);
+    // At once: a driver in this state may not survive its own clean-up.
+    std::_Exit(static_cast<int>(fault.reason()));
+  }
   if (!served) throw StartupError("[runner::run] " + served.error().message);
   return 0;
 }

@@ -84,6 +84,8 @@ Result<void> Service::serve(protocol::Channel& channel) {
     Result<Json> body = failed("no answer");
     try {
       body = dispatch(*envelope);
+    } catch (const DeviceFault&) {
+      throw;  // ends this process: nothing it says later means anything
     } catch (const std::exception& error) {
       body = failed(error.what());
     }
@@ -288,7 +290,10 @@ Result<protocol::MachineRates> Service::handle(
   if (greeting_.role != protocol::Role::measure) {
     return not_my_role("measure the machine");
   }
-  return measure_machine(request);
+  if (!device_.session) return measure_machine(request);
+  auto rates = device_.session->measure(request.footprint_bytes, request.flops);
+  if (!rates) return error_of(rates);
+  return protocol::MachineRates{rates->read_bytes_per_s, rates->bf16_flops, 0};
 }
 
 }  // namespace evoke::runner

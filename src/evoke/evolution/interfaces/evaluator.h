@@ -33,6 +33,9 @@ class Evaluator {
   virtual void submit(EvaluationRequest request) = 0;
   // The next finished outcome, in order of arrival; empty after `timeout_ms`.
   virtual std::optional<Outcome> wait(int64_t timeout_ms) = 0;
+  // A wait() that is in progress, or else the next one, returns at once. From
+  // any thread.
+  virtual void wake() = 0;
   virtual int in_flight() const = 0;
   // Drops what has not started and kills what has; nothing of it is reported.
   virtual void cancel() = 0;

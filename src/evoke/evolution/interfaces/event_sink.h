@@ -10,6 +10,7 @@
 #include "evoke/core/candidate.h"
 #include "evoke/core/outcome.h"
 #include "evoke/evolution/interfaces/evaluator.h"
+#include "evoke/evolution/interfaces/proposer.h"
 
 namespace evoke {
 
@@ -34,6 +35,9 @@ class EventSink {
   // Throws StartupError when it cannot be recorded (disk full): the search
   // must not go on as if it had been.
   virtual void record(const Step& step) = 0;
+  // Recorded when it ends, and so before the step of its candidate. Throws as
+  // record() does.
+  virtual void record_call(const LlmCall& /*call*/) {}
 };
 
 }  // namespace evoke

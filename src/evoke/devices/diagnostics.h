@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace evoke::cpu {
+namespace evoke {
 
 // Folders are cut off paths ("/tmp/x/prelude.h:12:" becomes "prelude.h:12:"),
 // lines that only say who included whom go, bytes that are not UTF-8 are
@@ -13,4 +13,4 @@ namespace evoke::cpu {
 std::string clean_diagnostics(std::string_view text,
                               std::size_t max_bytes = 6000);
 
-}  // namespace evoke::cpu
+}  // namespace evoke

@@ -1,11 +1,11 @@
-#include "evoke/devices/cpu/diagnostics.h"
+#include "evoke/devices/diagnostics.h"
 
 #include <algorithm>
 #include <cctype>
 
 #include "evoke/base/utf8.h"
 
-namespace evoke::cpu {
+namespace evoke {
 namespace {
 
 bool is_path_letter(char c) {
@@ -72,4 +72,4 @@ std::string clean_diagnostics(std::string_view text, std::size_t max_bytes) {
   return out;
 }
 
-}  // namespace evoke::cpu
+}  // namespace evoke

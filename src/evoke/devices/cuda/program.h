@@ -1,0 +1,80 @@
+// A loaded cubin, and its kernels bound to the tensors of one call.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "evoke/base/error.h"
+#include "evoke/core/launch_plan.h"
+#include "evoke/devices/cuda/driver_api.h"
+#include "evoke/devices/cuda/gpu.h"
+
+namespace evoke::cuda {
+
+// A tensor on the device.
+struct DeviceTensor {
+  DevicePointer data = 0;  // element 0
+  TensorLayout layout;
+};
+
+// One launch, ready to be queued any number of times.
+class BoundLaunch {
+ public:
+  BoundLaunch() = default;
+  BoundLaunch(BoundLaunch&&) = default;
+  BoundLaunch& operator=(BoundLaunch&&) = default;
+
+  Status queue(const DriverApi& driver, Stream stream);
+
+ private:
+  friend class Program;
+  Function function_ = nullptr;
+  LaunchConfig config_{};
+  std::vector<LaunchAttribute> attributes_;
+  // Parameters one after another, each at the alignment of its type; the
+  // blocks are aligned for the widest, a tensor map.
+  std::vector<TensorMapWords> storage_;
+  std::vector<void*> parameters_;
+};
+
+class Program {
+ public:
+  // Reads the cubin again (cubin.h): it may come from a disk.
+  static Result<std::unique_ptr<Program>> load(
+      const DriverApi& driver, const Gpu& gpu,
+      std::span<const std::byte> cubin);
+  ~Program();
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  // Launch `index` of the plan. `tensors`: the problem's, then scratch. Errors
+  // are about what this GPU cannot do.
+  Result<BoundLaunch> bind(const LaunchPlan& plan, std::size_t index,
+                           std::span<const DeviceTensor> tensors,
+                           std::size_t num_problem_tensors);
+
+ private:
+  struct Kernel {
+    Function function = nullptr;
+    int64_t max_threads = 0;
+    int64_t dynamic_bytes = 0;  // as the function is set up for
+    bool nonportable = false;
+  };
+  Program(const DriverApi& driver, const Gpu& gpu)
+      : driver_(driver), gpu_(gpu) {}
+  Result<Kernel*> kernel(const std::string& name);
+  Result<void> allow(Kernel& kernel, const ResolvedLaunch& launch);
+  Result<void> check_fit(const Kernel& kernel, const ResolvedLaunch& launch,
+                         const LaunchConfig& config) const;
+
+  const DriverApi& driver_;
+  Gpu gpu_;
+  Module module_ = nullptr;
+  std::map<std::string, Kernel> kernels_;
+};
+
+}  // namespace evoke::cuda

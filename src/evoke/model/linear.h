@@ -1,0 +1,44 @@
+// A matrix of weights, dense or quantized, and what is done with one.
+#pragma once
+
+#include <mlx/array.h>
+
+#include <optional>
+#include <string>
+
+#include "evoke/model/model_config.h"
+#include "evoke/model/weights.h"
+
+namespace evoke::model {
+
+class Linear {
+ public:
+  // Takes NAME.weight (outputs, inputs), or what MLX's quantization made of
+  // it: NAME.weight, NAME.scales and NAME.biases. Throws FileError.
+  Linear(Weights& weights, const std::string& name, int outputs, int inputs,
+         const Qwen3Config& config);
+
+  // x (..., inputs); gives (..., outputs) in x's type. Evaluates on the way
+  // where it widens (cpu_products.h).
+  mlx::core::array operator()(const mlx::core::array& x) const;
+  // Rows of the matrix: ids (...), gives (..., inputs).
+  mlx::core::array rows(const mlx::core::array& ids) const;
+
+  // Type of what rows() gives.
+  mlx::core::Dtype dtype() const;
+  void append_to(std::vector<mlx::core::array>& arrays) const;
+
+ private:
+  struct Packed {
+    mlx::core::array scales;
+    mlx::core::array biases;
+    Quantization quantization;
+  };
+  bool is_wider_quicker(const mlx::core::array& x) const;
+  mlx::core::array as_float32() const;
+
+  mlx::core::array weight_;
+  std::optional<Packed> packed_;
+};
+
+}  // namespace evoke::model

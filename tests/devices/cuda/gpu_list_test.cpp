@@ -1,0 +1,54 @@
+// Which GPU is meant, against a driver that is not there.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "evoke/devices/cuda/gpu.h"
+#include "evoke/devices/registry.h"
+#include "tests/devices/cuda/fake_gpu.h"
+
+namespace evoke::cuda {
+namespace {
+
+using testing::FakeGpu;
+using ::testing::HasSubstr;
+
+TEST(Gpus, AreNamedByIndexOrUuid) {
+  FakeGpu fake;
+  fake.num_gpus = 3;
+  const auto first = find_gpu(*fake.api(), "");
+  ASSERT_TRUE(first) << first.error().message;
+  EXPECT_EQ(first->index, 0);
+  EXPECT_EQ(first->architecture(), "sm_90a");
+  EXPECT_EQ(first->limits.num_sms, 132);
+  EXPECT_THAT(first->uuid, HasSubstr("GPU-00112233-4455-6677-8899-"));
+  const auto second = find_gpu(*fake.api(), "1");
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->index, 1);
+  EXPECT_EQ(find_gpu(*fake.api(), second->uuid)->index, 1);
+  EXPECT_EQ(find_gpu(*fake.api(), "gpu-02")->index, 2);
+}
+
+TEST(Gpus, ThatAreAbsentAreSaidWithThoseThatAreThere) {
+  FakeGpu fake;
+  const auto missing = find_gpu(*fake.api(), "4");
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().kind, ErrorKind::absent);
+  EXPECT_THAT(missing.error().message,
+              HasSubstr("no GPU '4'; there is 0 (Fake"));
+  fake.num_gpus = 0;
+  const auto none = find_gpu(*fake.api(), "");
+  ASSERT_FALSE(none);
+  EXPECT_THAT(none.error().message, HasSubstr("CUDA_VISIBLE_DEVICES"));
+}
+
+TEST(Gpus, AnAssumedOneServesToCompile) {
+  const Gpu assumed = assumed_gpu();
+  EXPECT_EQ(assumed.architecture(), "sm_90a");
+  EXPECT_EQ(assumed.limits.max_threadgroup_memory, 232448);
+  EXPECT_TRUE(assumed.info().own_memory);
+}
+
+TEST(Gpus, OtherKindsHaveOneOnly) { EXPECT_FALSE(open_device("cdua:1", {})); }
+
+}  // namespace
+}  // namespace evoke::cuda
