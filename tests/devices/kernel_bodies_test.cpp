@@ -1,9 +1,9 @@
-#include "evoke/devices/cpu/kernel_bodies.h"
+#include "evoke/devices/kernel_bodies.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace evoke::cpu {
+namespace evoke {
 namespace {
 
 TEST(KernelBodies, FindsNamesLinesAndEnds) {
@@ -66,4 +66,4 @@ TEST(KernelBodies, BlanksTheOthersAndKeepsLines) {
 }
 
 }  // namespace
-}  // namespace evoke::cpu
+}  // namespace evoke

@@ -9,7 +9,7 @@
 #include <set>
 #include <vector>
 
-#include "evoke/devices/cpu/kernel_bodies.h"
+#include "evoke/devices/kernel_bodies.h"
 
 namespace evoke::cpu {
 namespace {

@@ -7,12 +7,13 @@
 #include <string_view>
 #include <vector>
 
-namespace evoke::cpu {
+namespace evoke {
 
 struct KernelBody {
   std::string name;
   int line = 1;           // of KERNEL, counted from 1 at the code's start
   std::size_t begin = 0;  // offset of KERNEL
+  std::size_t open = 0;   // offset of the body's '{'; begin if there is none
   std::size_t end = 0;    // offset after the closing brace; begin if there is
                           // none (the compiler then says what is wrong)
 };
@@ -28,4 +29,4 @@ std::vector<KernelBody> find_kernel_bodies(std::string_view code);
 std::string blank_other_kernels(std::string_view code,
                                 const std::set<std::string>& wanted);
 
-}  // namespace evoke::cpu
+}  // namespace evoke
