@@ -134,6 +134,12 @@ const Finding* Checker::access(const Accessor& who, uintptr_t address,
                                std::size_t bytes, Access kind,
                                const void* code) {
   ++accesses_;
+  constexpr std::size_t kLongest = 16;
+  for (; bytes > kLongest; address += kLongest, bytes -= kLongest) {
+    if (const Finding* found = access(who, address, kLongest, kind, code)) {
+      return found;
+    }
+  }
   if (address - stacks_.begin() < stacks_.bytes()) {
     return private_access(address, bytes, kind, code);
   }

@@ -161,7 +161,6 @@ void Executor::set_up(const GridLaunch& launch, uint64_t index) {
   variables_.clear();
   memory_used_ = kVariableGap;
   memory_declared_ = 0;
-  started_ = 0;
   returned_ = 0;
   epochs_ = {};
   stopped_ = false;
@@ -181,12 +180,10 @@ void Executor::run(const GridLaunch& launch, uint64_t index, bool checked) {
   }
   running_executor = this;
   if (sigsetjmp(fault_return_, 1) == 0) {
-    const std::size_t first = next_lane();
-    current_ = first;
-    lanes_[first].context =
-        make_context(stacks_.stack(first), stacks_.stack_bytes(), enter,
-                     &lanes_[first]);
-    evoke_metal_switch(&main_, lanes_[first].context);
+    current_ = 0;
+    lanes_[0].context = make_context(stacks_.stack(0), stacks_.stack_bytes(),
+                                     enter, lanes_.data());
+    evoke_metal_switch(&main_, lanes_[0].context);
   }
   running_executor = nullptr;
   if (stopped_ && checker_) checker_->forget_stacks();
@@ -400,7 +397,9 @@ const EvokeMetalLanes* Executor::exchange(const void* value, uint32_t bytes,
   if (value != nullptr) {
     std::memcpy(group.lanes[group.turn].values[lane], value, bytes);
   }
-  if (group.waiting != 0 && group.same_place) {
+  if (group.waiting == 0) {
+    group.same_place = true;
+  } else if (group.same_place) {
     const auto first = static_cast<std::size_t>(std::countr_zero(group.waiting));
     group.same_place =
         lanes_[current_ / kSimdWidth * kSimdWidth + first].place == place;

@@ -131,7 +131,6 @@ class Executor {
   std::vector<Variable> variables_;
   std::size_t num_lanes_ = 0;
   std::size_t num_simdgroups_ = 0;
-  std::size_t started_ = 0;  // lanes that have a stack
   std::size_t current_ = 0;
   std::size_t returned_ = 0;
   uint32_t barrier_flags_ = 0;

@@ -40,3 +40,25 @@ EVOKE_METAL_INLINE T& evoke_threadgroup(const EvokeMetalVariable& variable) {
             typename metal::evoke_scalar_of<T>::type>::value};          \
     return variable;                                                    \
   }()
+
+// What the generated entry points pass to kernels.
+struct evoke_pointer {
+  void* evoke_address;
+  template <class T>
+  operator T*() const {
+    return static_cast<T*>(evoke_address);
+  }
+};
+struct evoke_reference {
+  void* evoke_address;
+  template <class T>
+  operator const T&() const {
+    return *static_cast<const T*>(evoke_address);
+  }
+};
+inline uint3 evoke_uint3(const uint32_t (&value)[3]) {
+  return uint3(value[0], value[1], value[2]);
+}
+inline uint evoke_groups(const uint32_t (&threads)[3], uint width) {
+  return (threads[0] * threads[1] * threads[2] + width - 1) / width;
+}

@@ -89,7 +89,7 @@ EVOKE_METAL_SHUFFLE(quad_shuffle_xor, mask, (lane & ~3) + ((lane ^ mask) & 3))
         evoke_meet(value, kEvokeMetalShuffle, evoke_line, evoke_column);           \
     const EvokeMetalLanes* fillings =                                        \
         evoke_meet(filling, kEvokeMetalShuffle, evoke_line, evoke_column + 1);     \
-    const int lane = static_cast<int>(lanes->lane);                          \
+    const int lane = static_cast<int>(fillings->lane);                       \
     const int width = modulo;                                                \
     const int at = lane % width;                                             \
     const int base = lane - at;                                              \

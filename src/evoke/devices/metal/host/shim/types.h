@@ -8,7 +8,7 @@
 #define EVOKE_METAL_INLINE inline __attribute__((always_inline, nodebug))
 
 #define device
-#define constant
+#define constant const
 #define threadgroup
 #define thread
 #define threadgroup_imageblock
