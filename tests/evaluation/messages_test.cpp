@@ -65,8 +65,9 @@ std::vector<Request> example_requests() {
                       {example_layout()},
                       {{{3, 0}}}},
       Release{{1, 2}},
-      Stage{{1, 2, 1}, true},
+      Stage{{1, 2, 1}, true, false},
       Go{},
+      Collect{},
       Measure{1 << 20, true}};
 }
 
@@ -139,6 +140,17 @@ TEST(Messages, DamagedRequestsAreErrorsOrRequests) {
     }
   }
   EXPECT_GT(refused, 1000);
+}
+
+TEST(Messages, ADeviceClockIsOptionalInTheReplyToGo) {
+  const auto without = Ran::from_json(Ran{}.to_json());
+  ASSERT_TRUE(without);
+  EXPECT_FALSE(without->device_ns);
+  const auto with = Ran::from_json(Ran{12'345, "changed its input"}.to_json());
+  ASSERT_TRUE(with);
+  EXPECT_EQ(with->device_ns, 12'345);
+  EXPECT_EQ(with->damage, "changed its input");
+  EXPECT_FALSE(Ran::from_json(Ran{-1, ""}.to_json()));
 }
 
 TEST(Messages, AnotherVersionIsRefused) {

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,6 +28,8 @@ struct DeviceInfo {
   DeviceLimits limits;
   int64_t cache_bytes = 0;            // the last-level cache
   std::vector<std::string> features;  // "avx2", "avx512_bf16", "amx_bf16"
+  // Its memory is not the host's: see DeviceSession::stage.
+  bool own_memory = false;
 };
 
 struct CompileReply {
@@ -48,15 +51,34 @@ class Compiler {
                                const CompileUnit& unit) = 0;
 };
 
+// Memory of the host's that tensors lie in: the unit that a device with
+// memory of its own keeps a mirror of.
+struct HostBuffer {
+  std::span<std::byte> bytes;
+  bool writable = false;  // by kernels
+};
+
 // One tensor of a call: where its element 0 lies, and its layout.
 struct BoundTensor {
   std::byte* data = nullptr;
   TensorLayout layout;
+  HostBuffer buffer;  // that holds the layout's whole allocation
 };
 
 using ProgramId = int;
 using CallId = int;
 
+// Where a device's memory is not the host's (DeviceInfo::own_memory), each
+// HostBuffer has a mirror there: one allocation of the same size, tensors at
+// the same offsets, guard bands included, shared by all calls. Then
+//   prepare()   brings the call's inputs to the mirror
+//   stage()     brings its outputs and scratch, and makes all else that
+//               kernels may write there NaN (all ones), so that no call finds
+//               what an earlier one left
+//   run()       touches the mirrors alone; device_ns() is what it took
+//   collect()   brings outputs, scratch and the guard bands around them back
+// and between stage() and collect() the host's memory means nothing. On other
+// devices stage() and collect() have nothing to do.
 class DeviceSession {
  public:
   virtual ~DeviceSession() = default;
@@ -68,10 +90,26 @@ class DeviceSession {
   virtual Result<CallId> prepare(ProgramId program, const LaunchPlan& plan,
                                  std::vector<BoundTensor> tensors) = 0;
   virtual void release(CallId call) = 0;
+  // A buffer's memory goes away; its calls are released, or never run again.
+  virtual void forget(std::span<const std::byte> /*buffer*/) {}
+  // Untimed. `inputs`: the host changed inputs of these calls as well.
+  virtual Result<void> stage(std::span<const CallId> /*calls*/,
+                             bool /*inputs*/) {
+    return {};
+  }
   // run() comes next, and its time counts.
   virtual void get_ready() {}
   // Runs the calls one after another; returns when all have finished.
   virtual Result<void> run(std::span<const CallId> calls) = 0;
+  // What the latest run took by the device's own clock, from the first call's
+  // start to the last one's end, free of the host's share. Empty: it has no
+  // such clock, or the host was not hidden.
+  virtual std::optional<int64_t> device_ns() const { return std::nullopt; }
+  // Untimed, after run(). What kernels did there that they may not do and the
+  // host cannot see ("changed its input 'key'"); empty when nothing.
+  virtual Result<std::string> collect(std::span<const CallId> /*calls*/) {
+    return std::string();
+  }
 };
 
 struct Device {

@@ -215,7 +215,7 @@ RunnerResult<void> Arm::run_untimed(std::span<const int> slots,
   auto pushed = push(slots);
   if (!pushed) return pushed;
   protocol::Stage stage;
-  stage.collect = baseline_;
+  stage.collect = true;
   for (const int slot : slots) {
     stage.calls.push_back(calls_[static_cast<std::size_t>(slot)]);
   }
@@ -224,6 +224,7 @@ RunnerResult<void> Arm::run_untimed(std::span<const int> slots,
   const int64_t start_ns = monotonic_ns();
   auto ran = runner_->call(protocol::Go{}, timeout_ms);
   if (!ran) return fault_of(ran);
+  if (!ran->damage.empty()) damage_ = ran->damage;
   const double us = static_cast<double>(monotonic_ns() - start_ns) * 1e-3 /
                     static_cast<double>(slots.size());
   estimated_us_ = std::min(estimated_us_, us);
@@ -260,6 +261,7 @@ RunnerResult<std::optional<ArmFailure>> Arm::ensure(std::span<const int> slots,
         next_batch(std::span<const int>(missing).subspan(done));
     auto ran = run_untimed(batch, timeout_ms);
     if (!ran) return fault_of(ran);
+    if (!damage_.empty()) return ArmFailure{true, false, damage_};
     if (scratch_) {
       if (const auto damage = scratch_->damage(
               workspace_.at(scratch_offset_, scratch_->total_bytes()))) {
@@ -347,6 +349,13 @@ RunnerResult<int64_t> Arm::go(int64_t timeout_ms) {
 
 RunnerResult<std::optional<ArmFailure>> Arm::verify() {
   if (baseline_) return std::nullopt;
+  if (runner_->greeting().own_memory) {
+    auto collected = runner_->call(protocol::Collect{}, kSetupTimeoutMs);
+    if (!collected) return fault_of(collected);
+    if (!collected->damage.empty()) {
+      return ArmFailure{true, false, collected->damage};
+    }
+  }
   auto pulled = pull(staged_);
   if (!pulled) return fault_of(pulled);
   if (scratch_) {

@@ -127,6 +127,7 @@ class Arm {
   int woken_by_ = -1;  // a slot that was run before; -1: none yet
   std::string path_;
   std::string wrong_;
+  std::string damage_;  // that an untimed run did where the judge cannot see
   double estimated_us_;
 };
 

@@ -198,6 +198,10 @@ RunnerResult<bool> Gate::run_once(Context& context, const Binding& binding,
   if (!pulled) return fault_of(pulled);
   output.assign(out.begin(), out.end());
 
+  if (!kernel_.damage().empty()) {
+    fail(result, OutcomeKind::out_of_bounds, kernel_.damage());
+    return false;
+  }
   if (const auto damage = context.scratch.damage(scratch)) {
     fail(result,
          damage->out_of_bounds ? OutcomeKind::out_of_bounds
@@ -295,6 +299,7 @@ RunnerResult<bool> Gate::probe_change(Context& context, CaseResult& result) {
       auto pushed =
           kernel_.runner().push(*lent, *copies[0], 0, copies[0]->size());
       if (!pushed) return fault_of(pushed);
+      kernel_.inputs_changed();
     }
     // Right or wrong is not known for changed inputs; equal or not is.
     CaseResult ignored;

@@ -49,10 +49,15 @@ RunnerResult<void> LoadedKernel::release(const std::vector<int>& calls) {
 
 RunnerResult<void> LoadedKernel::run(const std::vector<int>& calls,
                                      int64_t timeout_ms) {
-  auto staged = runner_->call(protocol::Stage{calls, false}, kSetupTimeoutMs);
+  protocol::Stage stage;
+  stage.calls = calls;
+  stage.collect = true;
+  stage.inputs = std::exchange(inputs_changed_, false);
+  auto staged = runner_->call(stage, kSetupTimeoutMs);
   if (!staged) return fault_of(staged);
   auto ran = runner_->call(protocol::Go{}, timeout_ms);
   if (!ran) return fault_of(ran);
+  damage_ = ran->damage;
   return {};
 }
 

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "evoke/core/launch_plan.h"
@@ -26,6 +27,11 @@ class LoadedKernel {
   RunnerResult<void> release(const std::vector<int>& calls);
   // Runs the calls and waits for them.
   RunnerResult<void> run(const std::vector<int>& calls, int64_t timeout_ms);
+  // What the latest run did to memory that the judge cannot see; empty when
+  // nothing.
+  const std::string& damage() const { return damage_; }
+  // Inputs of prepared calls were written: the next run has to see it.
+  void inputs_changed() { inputs_changed_ = true; }
   // Forgets all programs; their calls must be released. The next prepare()
   // loads anew.
   RunnerResult<void> unload();
@@ -40,6 +46,8 @@ class LoadedKernel {
   std::shared_ptr<Runner> runner_;
   const KernelBuild* build_;
   std::map<CompileUnit, int> programs_;
+  std::string damage_;
+  bool inputs_changed_ = false;
 };
 
 }  // namespace evoke::judge

@@ -52,6 +52,10 @@ int64_t JsonReader::integer(const char* key, int64_t low, int64_t high) {
   return number;
 }
 
+bool JsonReader::has(const char* key) const {
+  return ok() && json_.contains(key);
+}
+
 double JsonReader::number(const char* key) {
   const Json* value = find(key);
   if (!value) return 0;

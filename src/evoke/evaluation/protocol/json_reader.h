@@ -24,6 +24,8 @@ class JsonReader {
   int index(const char* key) {
     return static_cast<int>(integer(key, 0, std::numeric_limits<int>::max()));
   }
+  // Whether there is such a member, for those that may be missing.
+  bool has(const char* key) const;
   double number(const char* key);
   bool flag(const char* key);
   std::string text(const char* key);  // made valid UTF-8

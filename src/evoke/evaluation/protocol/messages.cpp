@@ -163,6 +163,7 @@ Json Greeting::to_json() const {
           {"baseline_name", baseline_name},
           {"baseline_version", baseline_version},
           {"shared_memory", shared_memory},
+          {"own_memory", own_memory},
           {"confinement", confinement}};
 }
 Result<Greeting> Greeting::from_json(const Json& json) {
@@ -180,6 +181,7 @@ Result<Greeting> Greeting::from_json(const Json& json) {
   greeting.baseline_name = reader.text("baseline_name");
   greeting.baseline_version = reader.text("baseline_version");
   greeting.shared_memory = reader.flag("shared_memory");
+  greeting.own_memory = reader.flag("own_memory");
   greeting.confinement = reader.object("confinement");
   return reader.finish(std::move(greeting));
 }
@@ -369,18 +371,47 @@ Result<Release> Release::from_json(const Json& json) {
   return reader.finish(std::move(release));
 }
 
-Json Stage::to_json() const { return {{"calls", calls}, {"collect", collect}}; }
+Json Stage::to_json() const {
+  return {{"calls", calls}, {"collect", collect}, {"inputs", inputs}};
+}
 Result<Stage> Stage::from_json(const Json& json) {
   JsonReader reader(json, "stage");
   Stage stage;
   stage.calls = reader.indices("calls");
   stage.collect = reader.flag("collect");
+  stage.inputs = reader.flag("inputs");
   return reader.finish(std::move(stage));
 }
 
 Json Go::to_json() const { return Json::object(); }
 Result<Go> Go::from_json(const Json& json) {
   return JsonReader(json, "go").finish(Go{});
+}
+
+Json Ran::to_json() const {
+  Json json{{"damage", damage}};
+  if (device_ns) json["device_ns"] = *device_ns;
+  return json;
+}
+Result<Ran> Ran::from_json(const Json& json) {
+  JsonReader reader(json, "ran");
+  Ran ran;
+  if (reader.has("device_ns")) ran.device_ns = reader.integer("device_ns", 0);
+  ran.damage = reader.text("damage");
+  return reader.finish(std::move(ran));
+}
+
+Json Collected::to_json() const { return {{"damage", damage}}; }
+Result<Collected> Collected::from_json(const Json& json) {
+  JsonReader reader(json, "collected");
+  Collected collected;
+  collected.damage = reader.text("damage");
+  return reader.finish(std::move(collected));
+}
+
+Json Collect::to_json() const { return Json::object(); }
+Result<Collect> Collect::from_json(const Json& json) {
+  return JsonReader(json, "collect").finish(Collect{});
 }
 
 Json MachineRates::to_json() const {

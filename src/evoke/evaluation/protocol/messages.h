@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -19,7 +20,7 @@
 namespace evoke::protocol {
 
 // Raised with every change that an older side would misread.
-inline constexpr int kVersion = 1;
+inline constexpr int kVersion = 2;
 
 // What a runner process is for. Only `execute` ever loads a candidate, only
 // `compile` ever starts a process.
@@ -63,6 +64,8 @@ struct Greeting {
   std::string baseline_name;     // baseline
   std::string baseline_version;  //
   bool shared_memory = false;    // whether AddBuffer may carry a descriptor
+  // Outputs are in the lent memory only after a collect.
+  bool own_memory = false;
   Json confinement = Json::object();  // what was enforced, wall by wall
 
   Json to_json() const;
@@ -234,20 +237,50 @@ struct Stage {
   static constexpr std::string_view kType = "stage";
   using Reply = Done;
   std::vector<int> calls;
-  bool collect = false;  // baseline: copy the outputs into their tensors
+  bool collect = false;  // the next go brings outputs into their tensors
+  bool inputs = false;   // the judge changed inputs since they were prepared
 
   Json to_json() const;
   static Result<Stage> from_json(const Json& json);
+};
+
+struct Ran {
+  // By the device's own clock and without the host's share, where it has one
+  // (DeviceSession::device_ns).
+  std::optional<int64_t> device_ns;
+  std::string damage;  // as of Collected; empty without Stage::collect
+
+  Json to_json() const;
+  static Result<Ran> from_json(const Json& json);
 };
 
 // Runs the staged calls one after another; answers when all have finished.
 // May be repeated.
 struct Go {
   static constexpr std::string_view kType = "go";
-  using Reply = Done;
+  using Reply = Ran;
 
   Json to_json() const;
   static Result<Go> from_json(const Json& json);
+};
+
+struct Collected {
+  // What the kernels did to memory that the judge cannot see: "changed its
+  // input 'key'". Empty when nothing.
+  std::string damage;
+
+  Json to_json() const;
+  static Result<Collected> from_json(const Json& json);
+};
+
+// Brings outputs, scratch and guard bands of the latest run into the lent
+// memory, where the device has its own; nothing to do elsewhere.
+struct Collect {
+  static constexpr std::string_view kType = "collect";
+  using Reply = Collected;
+
+  Json to_json() const;
+  static Result<Collect> from_json(const Json& json);
 };
 
 // --- role measure ---------------------------------------------------------
@@ -273,7 +306,7 @@ struct Measure {
 
 using Request = std::variant<Hello, Compile, AddBuffer, DropBuffer, WriteBuffer,
                              ReadBuffer, Load, Unload, Prepare, PrepareBaseline,
-                             Release, Stage, Go, Measure>;
+                             Release, Stage, Go, Collect, Measure>;
 
 // The frame around every message: version, nonce, number and type.
 struct Envelope {

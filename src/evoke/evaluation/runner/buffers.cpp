@@ -139,6 +139,12 @@ Result<std::span<std::byte>> Buffers::range(int buffer, int64_t offset_bytes,
                      static_cast<std::size_t>(bytes));
 }
 
+std::span<const std::byte> Buffers::bytes_of(int buffer) const {
+  const auto found = buffers_.find(buffer);
+  if (found == buffers_.end()) return {};
+  return found->second.memory.bytes();
+}
+
 Result<void> Buffers::write(const protocol::WriteBuffer& request) {
   auto target = range(request.buffer, request.offset_bytes,
                       static_cast<int64_t>(request.data.size()));
@@ -178,8 +184,10 @@ Result<std::vector<BoundTensor>> Buffers::bind(
     if (!allocation) {
       return failed(layouts[i].name + ": " + allocation.error().message);
     }
-    tensors.push_back(
-        {allocation->data() + layouts[i].offset_bytes, layouts[i]});
+    const Buffer& buffer = buffers_.at(placements[i].buffer);
+    tensors.push_back({allocation->data() + layouts[i].offset_bytes,
+                       layouts[i],
+                       {buffer.memory.bytes(), buffer.writable}});
   }
   return tensors;
 }

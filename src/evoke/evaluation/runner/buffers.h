@@ -21,6 +21,8 @@ class Buffers {
   // `descriptor` must be valid exactly when request.shared.
   Result<void> add(const protocol::AddBuffer& request, const Fd& descriptor);
   Result<void> drop(int buffer);
+  // All of a buffer; nothing when there is none.
+  std::span<const std::byte> bytes_of(int buffer) const;
   Result<void> write(const protocol::WriteBuffer& request);
   Result<protocol::BufferContent> read(const protocol::ReadBuffer& request);
   // The tensors of one call, each inside its buffer.

@@ -50,6 +50,7 @@ protocol::Greeting greeting_of(const RunnerOptions& options,
   greeting.limits = info.limits;
   greeting.cache_bytes = info.cache_bytes;
   greeting.features = info.features;
+  greeting.own_memory = info.own_memory;
   if (parts.device.compiler) greeting.compiler_id = parts.device.compiler->id();
   if (parts.baseline) {
     greeting.baseline_name = parts.baseline->name();

@@ -146,6 +146,9 @@ Result<Done> Service::handle(const protocol::AddBuffer& request) {
 }
 
 Result<Done> Service::handle(const protocol::DropBuffer& request) {
+  if (device_.session) {
+    device_.session->forget(buffers_.bytes_of(request.buffer));
+  }
   auto dropped = buffers_.drop(request.buffer);
   if (!dropped) return error_of(dropped);
   return Done{};
@@ -241,9 +244,11 @@ Result<void> Service::isolate(const std::vector<CallId>& calls) {
 
 Result<Done> Service::handle(const protocol::Stage& request) {
   if (device_.session) {
-    if (auto isolated = isolate(request.calls); !isolated) {
-      return error_of(isolated);
-    }
+    // Where memory is apart the session isolates calls in its own.
+    auto isolated = device_.info.own_memory
+                        ? device_.session->stage(request.calls, request.inputs)
+                        : isolate(request.calls);
+    if (!isolated) return error_of(isolated);
   }
   if (device_.session) device_.session->get_ready();
   staged_ = request.calls;
@@ -252,15 +257,30 @@ Result<Done> Service::handle(const protocol::Stage& request) {
   return Done{};
 }
 
-Result<Done> Service::handle(const protocol::Go& /*request*/) {
+Result<protocol::Ran> Service::handle(const protocol::Go& /*request*/) {
+  protocol::Ran reply;
   Result<void> ran = failed("this runner has nothing to run");
   if (baseline_) {
     ran = baseline_->run(staged_, collect_);
   } else if (device_.session) {
     ran = device_.session->run(staged_);
+    reply.device_ns = device_.session->device_ns();
   }
   if (!ran) return error_of(ran);
-  return Done{};
+  if (collect_ && device_.session) {
+    auto damage = device_.session->collect(staged_);
+    if (!damage) return error_of(damage);
+    reply.damage = to_valid_utf8(*damage);
+  }
+  return reply;
+}
+
+Result<protocol::Collected> Service::handle(
+    const protocol::Collect& /*request*/) {
+  if (!device_.session) return protocol::Collected{};
+  auto damage = device_.session->collect(staged_);
+  if (!damage) return error_of(damage);
+  return protocol::Collected{to_valid_utf8(*damage)};
 }
 
 Result<protocol::MachineRates> Service::handle(

@@ -46,7 +46,8 @@ class Service {
   Result<protocol::Prepared> handle(const protocol::PrepareBaseline& request);
   Result<protocol::Done> handle(const protocol::Release& request);
   Result<protocol::Done> handle(const protocol::Stage& request);
-  Result<protocol::Done> handle(const protocol::Go& request);
+  Result<protocol::Ran> handle(const protocol::Go& request);
+  Result<protocol::Collected> handle(const protocol::Collect& request);
   Result<protocol::MachineRates> handle(const protocol::Measure& request);
 
   protocol::Greeting greeting_;
