@@ -65,7 +65,8 @@ Result<void> read_description(const Json& json, Artifact& artifact) {
     artifact.kernels.push_back(std::move(kernel));
   }
   auto lines = LineTable::from_json(json.value("lines", Json::array()));
-  auto checked = LineTable::from_json(json.value("checked_lines", Json::array()));
+  auto checked =
+      LineTable::from_json(json.value("checked_lines", Json::array()));
   if (!lines) return error_of(lines);
   if (!checked) return error_of(checked);
   artifact.lines = std::move(*lines);

@@ -15,8 +15,13 @@ namespace evoke::metal::host {
 namespace {
 
 // States of a byte of a stack.
-enum : uint8_t { kPlain = 0, kUnwritten = 1, kLeft = 0xf1, kMiddle = 0xf2,
-                 kRight = 0xf3 };
+enum : uint8_t {
+  kPlain = 0,
+  kUnwritten = 1,
+  kLeft = 0xf1,
+  kMiddle = 0xf2,
+  kRight = 0xf3
+};
 constexpr uint64_t kFrameMagic = 0x41b58ab3;
 constexpr std::size_t kGranule = 8;  // bytes per shadow byte of the compiler
 
@@ -83,8 +88,9 @@ Checker::Checker(const Stacks& stacks, std::byte* threadgroup_memory,
       ::mmap(nullptr, stacks.bytes(), PROT_READ | PROT_WRITE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (shadow == MAP_FAILED) {
-    throw StartupError("[Checker::Checker] no room for the state of stacks. "
-                       "Is the address space limited?");
+    throw StartupError(
+        "[Checker::Checker] no room for the state of stacks. "
+        "Is the address space limited?");
   }
   stack_shadow_ = static_cast<uint8_t*>(shadow);
 }
@@ -106,6 +112,16 @@ void Checker::forget_stacks() {
   ::madvise(stack_shadow_, stacks_.bytes(), MADV_DONTNEED);
 }
 
+void Checker::allow(const void* data, std::size_t bytes) {
+  allowed_.push_back({reinterpret_cast<uintptr_t>(data), bytes});
+}
+
+bool Checker::is_allowed(uintptr_t address) const {
+  return std::any_of(
+      allowed_.begin(), allowed_.end(),
+      [&](const Allowed& each) { return address - each.begin < each.bytes; });
+}
+
 void Checker::add_variable(const EvokeMetalVariable& variable,
                            std::size_t offset) {
   variables_.push_back({&variable, offset});
@@ -121,8 +137,8 @@ const Finding* Checker::report(FindingKind kind, const void* code,
 }
 
 std::string Checker::who_is(uint16_t thread) const {
-  return fmt::format("thread {} (lane {} of simdgroup {})", thread,
-                     thread % 32, thread / 32);
+  return fmt::format("thread {} (lane {} of simdgroup {})", thread, thread % 32,
+                     thread / 32);
 }
 
 std::string Checker::where(uint32_t code) const {
@@ -146,6 +162,7 @@ const Finding* Checker::access(const Accessor& who, uintptr_t address,
   if (address - reinterpret_cast<uintptr_t>(memory_) < memory_bytes_) {
     return group_access(who, address, bytes, kind, code);
   }
+  if (kind == Access::read && is_allowed(address)) return nullptr;
   return device_access(who, address, bytes, kind, code);
 }
 
@@ -258,12 +275,12 @@ std::string Checker::describe_private(uintptr_t address,
       const std::string variable =
           fmt::format("its private variable '{}' of {} bytes",
                       name.substr(0, name.find(':')), size);
-      best = distance < 0 ? fmt::format("at byte {} of {}", offset - first,
-                                        variable)
-             : offset < first
-                 ? fmt::format("{} bytes before {}", distance, variable)
-                 : fmt::format("{} bytes past the end of {}", distance,
-                               variable);
+      best =
+          distance < 0
+              ? fmt::format("at byte {} of {}", offset - first, variable)
+          : offset < first
+              ? fmt::format("{} bytes before {}", distance, variable)
+              : fmt::format("{} bytes past the end of {}", distance, variable);
     }
     return best;
   }
@@ -345,12 +362,12 @@ const Finding* Checker::group_access(const Accessor& who, uintptr_t address,
     }
     if (kind == Access::read) {
       if (!cell.written) {
-        return report(FindingKind::uninitialised_threadgroup, code,
-                      fmt::format("reads {}, which no thread has written",
-                                  element()));
+        return report(
+            FindingKind::uninitialised_threadgroup, code,
+            fmt::format("reads {}, which no thread has written", element()));
       }
-      if (!cell.read || cell.read_group.threadgroup_fences !=
-                            who.group.threadgroup_fences) {
+      if (!cell.read ||
+          cell.read_group.threadgroup_fences != who.group.threadgroup_fences) {
         cell.reader_simdgroups = 0;
         cell.reader_lanes = 0;
       } else if (cell.reader_simdgroup != who.simdgroup ||
@@ -415,9 +432,9 @@ const Finding* Checker::wild_access(uintptr_t address, std::size_t bytes,
                                     Access kind, const void* code) {
   const Region* region = map_->nearest(address);
   if (region == nullptr) {
-    return report(FindingKind::out_of_bounds_device, code,
-                  fmt::format("{} memory that is none of its arguments",
-                              verb(kind)));
+    return report(
+        FindingKind::out_of_bounds_device, code,
+        fmt::format("{} memory that is none of its arguments", verb(kind)));
   }
   const bool inside = address >= region->begin && address < region->end;
   return report(
@@ -500,9 +517,9 @@ const Finding* Checker::device_unit(const Accessor& who, Region& region,
     }
   } else if (kind == Access::read && !cell.written && !region.zeroed &&
              region.kind != Region::Kind::input) {
-    return report(FindingKind::uninitialised_scratch, code,
-                  fmt::format("reads {}, which nothing has written",
-                              element()));
+    return report(
+        FindingKind::uninitialised_scratch, code,
+        fmt::format("reads {}, which nothing has written", element()));
   }
   if (kind == Access::read) {
     const bool first = cell.read_launch != launch_;

@@ -57,6 +57,8 @@ class Checker {
                          uint32_t threadgroup);
   // Nothing of an abandoned threadgroup's stacks is left.
   void forget_stacks();
+  // Memory of the executor's own, from which the shim reads.
+  void allow(const void* data, std::size_t bytes);
   // A variable was given its place.
   void add_variable(const EvokeMetalVariable& variable, std::size_t offset);
 
@@ -93,7 +95,14 @@ class Checker {
   std::string who_is(uint16_t thread) const;
   std::string where(uint32_t code) const;
 
+  struct Allowed {
+    uintptr_t begin = 0;
+    std::size_t bytes = 0;
+  };
+  bool is_allowed(uintptr_t address) const;
+
   const Stacks& stacks_;
+  std::vector<Allowed> allowed_;
   std::byte* memory_;
   std::size_t memory_bytes_;
   uint8_t* stack_shadow_ = nullptr;  // one byte per byte of the stacks
@@ -104,7 +113,7 @@ class Checker {
   uint32_t launch_ = 0;
   uint32_t threadgroup_ = 0;
   uint32_t generation_ = 0;
-  std::vector<Cell> cells_;      // one per byte of threadgroup memory
+  std::vector<Cell> cells_;  // one per byte of threadgroup memory
   std::vector<Variable> variables_;
   int64_t accesses_ = 0;
   Finding finding_;

@@ -33,10 +33,9 @@ namespace fs = std::filesystem;
 
 // Part of every compile key: raise it when assembling or checking changes.
 constexpr int kPipelineVersion = 1;
-constexpr std::size_t kMaxMessages = 12;
 constexpr std::string_view kRoot = "evoke/devices/metal/host/";
-constexpr std::array<Reading, 3> kReadings{
-    Reading::run, Reading::checked, Reading::address_spaces};
+constexpr std::array<Reading, 3> kReadings{Reading::run, Reading::checked,
+                                           Reading::address_spaces};
 
 std::string_view name_of(Reading reading) {
   switch (reading) {
@@ -177,17 +176,27 @@ Result<void> HostCompiler::ensure_shim() {
     const std::string draft =
         fmt::format("{}.{}.draft", folder, static_cast<long>(::getpid()));
     const FolderGuard guard(draft);
-    if (const auto made = make_shim(draft); !made) return made;
+    if (const auto made = write_shim(draft); !made) return made;
     fs::rename(draft, folder, ignored);
     // Another process may have been first; its folder serves as well.
     if (!fs::exists(folder)) return failed("cannot make " + folder);
   }
-  shim_ready_ = true;
-  return {};
+  // Precompiled headers know the place of their files, so these come last.
+  std::array<std::future<Result<void>>, kReadings.size()> making;
+  for (std::size_t i = 0; i < kReadings.size(); ++i) {
+    making[i] = std::async(std::launch::async, [&, reading = kReadings[i]] {
+      return precompile(reading, folder);
+    });
+  }
+  Result<void> made;
+  for (auto& each : making) {
+    if (auto one = each.get(); !one) made = std::move(one);
+  }
+  shim_ready_ = made.has_value();
+  return made;
 }
 
-// The files, and a precompiled header for each reading.
-Result<void> HostCompiler::make_shim(const std::string& folder) const {
+Result<void> HostCompiler::write_shim(const std::string& folder) {
   std::error_code error;
   for (const ShimFile& file : shim_files()) {
     const fs::path path = fs::path(folder) / kRoot / file.path;
@@ -197,21 +206,28 @@ Result<void> HostCompiler::make_shim(const std::string& folder) const {
       return written;
     }
   }
-  for (const Reading reading : kReadings) {
-    std::vector<std::string> arguments{toolchain_.program};
-    const auto flags = compile_flags(reading);
-    arguments.insert(arguments.end(), flags.begin(), flags.end());
-    // Its files may be renamed with their folder.
-    arguments.insert(arguments.end(),
-                     {"-I.", "-Xclang", "-fno-pch-timestamp",
-                      "-relocatable-pch", "-isysroot", folder, "-x",
-                      "c++-header", header_of(reading), "-o",
-                      fmt::format("{}.pch", name_of(reading))});
-    const Step step = run_step(arguments, folder);
-    if (step.status != CompileReply::Status::ok) {
-      return failed("the shim does not compile: " + step.output);
-    }
+  return {};
+}
+
+Result<void> HostCompiler::precompile(Reading reading,
+                                      const std::string& folder) const {
+  const std::string made = fmt::format("{}/{}.pch", folder, name_of(reading));
+  std::error_code ignored;
+  if (fs::exists(made, ignored)) return {};
+  const std::string draft =
+      fmt::format("{}.{}", made, static_cast<long>(::getpid()));
+  std::vector<std::string> arguments{toolchain_.program};
+  const auto flags = compile_flags(reading);
+  arguments.insert(arguments.end(), flags.begin(), flags.end());
+  arguments.insert(arguments.end(),
+                   {"-I" + folder, "-x", "c++-header",
+                    folder + "/" + header_of(reading), "-o", draft});
+  const Step step = run_step(arguments, folder);
+  if (step.status != CompileReply::Status::ok) {
+    return failed("the shim does not compile: " + step.output);
   }
+  fs::rename(draft, made, ignored);
+  if (!fs::exists(made, ignored)) return failed("cannot make " + made);
   return {};
 }
 
@@ -237,6 +253,10 @@ HostCompiler::Step HostCompiler::run_step(
   if (reply->status.signal != 0) {
     return {Status::unavailable,
             "the compiler was killed; is the machine out of memory?"};
+  }
+  // Of no file: clang's own trouble, not the kernel's.
+  if (reply->output.starts_with("fatal error:")) {
+    return {Status::unavailable, reply->output};
   }
   return {reply->status.ok() ? Status::ok : Status::failed, reply->output};
 }
@@ -302,10 +322,6 @@ CompileReply HostCompiler::compile_in(const std::string& folder,
       messages.push_back({found.line, true, std::move(found.message)});
     }
   }
-  if (!messages.empty()) {
-    return reply_with(Status::failed,
-                      to_text(std::move(messages), path, kMaxMessages));
-  }
   if (const auto written =
           write_text(fs::path(folder) / "unit.cpp", unit_text(*assembly));
       !written) {
@@ -326,21 +342,23 @@ CompileReply HostCompiler::compile_in(const std::string& folder,
       return reply_with(step.status, step.output);
     }
   }
-  messages = type_messages(steps[0].output, kFileLabel);
-  auto more = address_space_messages(steps[2].output, kFileLabel);
-  messages.insert(messages.end(), std::make_move_iterator(more.begin()),
-                  std::make_move_iterator(more.end()));
+  for (auto found : {type_messages(steps[0].output, kFileLabel),
+                     address_space_messages(steps[2].output, kFileLabel)}) {
+    messages.insert(messages.end(), std::make_move_iterator(found.begin()),
+                    std::make_move_iterator(found.end()));
+  }
   const bool wrong =
       std::any_of(messages.begin(), messages.end(),
                   [](const GateMessage& each) { return each.error; });
-  const std::string text = to_text(std::move(messages), path, kMaxMessages);
+  const std::string text =
+      to_text(std::move(messages), path, options_.max_messages);
   if (wrong || steps[0].status == Status::failed) {
     return reply_with(Status::failed, text.empty() ? steps[0].output : text);
   }
   if (steps[1].status == Status::failed) {
-    return reply_with(Status::unavailable,
-                      "the checked build fails where the other does not: " +
-                          steps[1].output);
+    return reply_with(
+        Status::unavailable,
+        "the checked build fails where the other does not: " + steps[1].output);
   }
 
   Artifact artifact;
@@ -372,8 +390,7 @@ CompileReply HostCompiler::compile_in(const std::string& folder,
   reply.artifact = to_bytes(artifact);
   reply.diagnostics = text;
   reply.report["metal_version"] = to_string(options_.version);
-  reply.report["code_bytes"] =
-      check_kernel_object(artifact.object)->code_bytes;
+  reply.report["code_bytes"] = check_kernel_object(artifact.object)->code_bytes;
   return reply;
 }
 

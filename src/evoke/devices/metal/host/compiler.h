@@ -25,6 +25,7 @@ struct CompilerOptions {
   // Empty: a folder of its own under TMPDIR, removed at the end.
   std::string folder;
   MetalVersion version = MetalVersion::v3_1;
+  std::size_t max_messages = 12;
   int64_t time_limit_ms = 20'000;  // of one compile
   int64_t memory_limit_bytes = int64_t{2} << 30;
 };
@@ -47,7 +48,8 @@ class HostCompiler final : public Compiler {
   HostCompiler(Toolchain toolchain, CompilerOptions options);
   std::string shim_folder() const;
   Result<void> ensure_shim();
-  Result<void> make_shim(const std::string& folder) const;
+  static Result<void> write_shim(const std::string& folder);
+  Result<void> precompile(Reading reading, const std::string& folder) const;
   CompileReply compile_in(const std::string& folder, const KernelSource& kernel,
                           const ProblemSignature& signature,
                           const CompileUnit& unit);

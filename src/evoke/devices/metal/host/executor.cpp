@@ -28,8 +28,8 @@ constexpr std::size_t kMaxNotes = 8;
 const void* code_address(const void* context) {
 #if defined(__linux__) && defined(__x86_64__)
   const auto* const registers = static_cast<const ucontext_t*>(context);
-  return reinterpret_cast<const void*>(
-      registers->uc_mcontext.gregs[REG_RIP] + 1);
+  return reinterpret_cast<const void*>(registers->uc_mcontext.gregs[REG_RIP] +
+                                       1);
 #elif defined(__linux__) && defined(__aarch64__)
   const auto* const registers = static_cast<const ucontext_t*>(context);
   return reinterpret_cast<const void*>(registers->uc_mcontext.pc + 1);
@@ -55,7 +55,7 @@ void on_fault(int signal, siginfo_t* info, void* context) {
 void install_handler() {
   static std::once_flag once;
   std::call_once(once, [] {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_sigaction = on_fault;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
     ::sigaction(SIGSEGV, &action, &previous_segv);
@@ -88,8 +88,9 @@ Executor::Executor() {
       ::mmap(nullptr, kArenaBytes, PROT_READ | PROT_WRITE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) {
-    throw StartupError("[Executor::Executor] no room for threadgroup memory. "
-                       "Is the address space limited?");
+    throw StartupError(
+        "[Executor::Executor] no room for threadgroup memory. "
+        "Is the address space limited?");
   }
   memory_ = static_cast<std::byte*>(memory);
   lanes_.resize(kMaxThreads);
@@ -115,17 +116,16 @@ void Executor::set_up(const GridLaunch& launch, uint64_t index) {
   }
   std::array<uint32_t, 3> threads{};
   for (std::size_t d = 0; d < 3; ++d) {
-    threads[d] =
-        std::min(launch.threads[d],
-                 launch.threads_in_grid[d] - group[d] * launch.threads[d]);
+    threads[d] = std::min(launch.threads[d], launch.threads_in_grid[d] -
+                                                 group[d] * launch.threads[d]);
   }
   num_lanes_ = std::size_t{threads[0]} * threads[1] * threads[2];
   num_simdgroups_ = (num_lanes_ + kSimdWidth - 1) / kSimdWidth;
   for (std::size_t i = 0; i < num_lanes_; ++i) {
     const auto number = static_cast<uint32_t>(i);
-    const std::array<uint32_t, 3> position{
-        number % threads[0], number / threads[0] % threads[1],
-        number / threads[0] / threads[1]};
+    const std::array<uint32_t, 3> position{number % threads[0],
+                                           number / threads[0] % threads[1],
+                                           number / threads[0] / threads[1]};
     EvokeMetalThread& thread = lanes_[i].thread;
     for (std::size_t d = 0; d < 3; ++d) {
       thread.thread_position_in_threadgroup[d] = position[d];
@@ -174,6 +174,9 @@ void Executor::run(const GridLaunch& launch, uint64_t index, bool checked) {
   if (checked) {
     if (!checker_) {
       checker_ = std::make_unique<Checker>(stacks_, memory_, kArenaBytes);
+      checker_->allow(lanes_.data(), lanes_.size() * sizeof(Lane));
+      checker_->allow(simdgroups_.data(),
+                      simdgroups_.size() * sizeof(Simdgroup));
     }
     checker_->begin_threadgroup(launch.map, code_, launch.number,
                                 static_cast<uint32_t>(index));
@@ -400,7 +403,8 @@ const EvokeMetalLanes* Executor::exchange(const void* value, uint32_t bytes,
   if (group.waiting == 0) {
     group.same_place = true;
   } else if (group.same_place) {
-    const auto first = static_cast<std::size_t>(std::countr_zero(group.waiting));
+    const auto first =
+        static_cast<std::size_t>(std::countr_zero(group.waiting));
     group.same_place =
         lanes_[current_ / kSimdWidth * kSimdWidth + first].place == place;
   }
@@ -483,8 +487,7 @@ void Executor::access(uintptr_t address, std::size_t bytes,
   const Finding* const found =
       checker_->access(accessor(), address, bytes, kind, code);
   if (found != nullptr) {
-    fail(found->kind, found->line,
-         describe(current_) + " " + found->message);
+    fail(found->kind, found->line, describe(current_) + " " + found->message);
   }
 }
 
@@ -493,8 +496,7 @@ void Executor::copy(uintptr_t to, uintptr_t from, std::size_t bytes,
   const Finding* const found =
       checker_->copy(accessor(), to, from, bytes, code);
   if (found != nullptr) {
-    fail(found->kind, found->line,
-         describe(current_) + " " + found->message);
+    fail(found->kind, found->line, describe(current_) + " " + found->message);
   }
 }
 
@@ -503,14 +505,17 @@ void Executor::set_frame(uintptr_t shadow, std::size_t count, uint8_t value) {
 }
 
 void Executor::memory_fault(uintptr_t address, const void* code) {
-  const int line = code_ == nullptr ? 0 : code_->line_of(code_->offset_of(code));
+  const int line =
+      code_ == nullptr ? 0 : code_->line_of(code_->offset_of(code));
   Finding finding{FindingKind::out_of_bounds_device,
-                  static_cast<int64_t>(index_), line, {}};
+                  static_cast<int64_t>(index_),
+                  line,
+                  {}};
   if (stacks_.is_guard(address)) {
     finding.kind = FindingKind::stack_overflow;
-    finding.message = fmt::format(
-        "{} needs more than {} KiB of private memory", describe(current_),
-        stacks_.stack_bytes() / 1024);
+    finding.message =
+        fmt::format("{} needs more than {} KiB of private memory",
+                    describe(current_), stacks_.stack_bytes() / 1024);
   } else if (const Region* region = launch_->map->nearest(address)) {
     finding.message = fmt::format(
         "{} touches memory that nobody may touch: {} of '{}', the buffer "

@@ -31,11 +31,11 @@ inline constexpr uint32_t kSimdWidth = 32;
 struct GridLaunch {
   EvokeMetalFunction function = nullptr;
   EvokeMetalFunction checked_function = nullptr;
-  const CodeMap* code = nullptr;          // of `function`
+  const CodeMap* code = nullptr;  // of `function`
   const CodeMap* checked_code = nullptr;
   void* const* arguments = nullptr;
   std::array<uint32_t, 3> threadgroups{1, 1, 1};
-  std::array<uint32_t, 3> threads{1, 1, 1};       // of a whole threadgroup
+  std::array<uint32_t, 3> threads{1, 1, 1};          // of a whole threadgroup
   std::array<uint32_t, 3> threads_in_grid{1, 1, 1};  // may leave a tail
   MemoryMap* map = nullptr;
   uint32_t number = 0;  // of the launch, ever: orders what it writes
@@ -89,13 +89,13 @@ class Executor {
     Executor* executor = nullptr;
   };
   struct Simdgroup {
-    uint32_t live = 0;      // not returned
+    uint32_t live = 0;  // not returned
     uint32_t runnable = 0;
-    uint32_t waiting = 0;   // at a simd function or a simdgroup_barrier
-    uint32_t parked = 0;    // at a threadgroup_barrier
+    uint32_t waiting = 0;    // at a simd function or a simdgroup_barrier
+    uint32_t parked = 0;     // at a threadgroup_barrier
     bool same_place = true;  // all that wait
-    uint32_t flags = 0;     // of a simdgroup_barrier
-    uint32_t turn = 0;      // which of `lanes` is being filled
+    uint32_t flags = 0;      // of a simdgroup_barrier
+    uint32_t turn = 0;       // which of `lanes` is being filled
     Epochs epochs;
     std::array<EvokeMetalLanes, 8> lanes;
     std::array<uint8_t, kSimdWidth> answer{};  // which of them each lane gets

@@ -106,10 +106,10 @@ Context make_context(std::byte* stack, std::size_t bytes, void (*entry)(void*),
   const uintptr_t top =
       (reinterpret_cast<uintptr_t>(stack) + bytes) & ~uintptr_t{15};
 #if defined(__x86_64__)
-  // r15 r14 r13 r12 rbx rbp, the return address, and a slot that leaves the
-  // stack as a call would.
-  auto* const frame = reinterpret_cast<void**>(top) - 8;
-  std::memset(frame, 0, 8 * sizeof(void*));
+  // r15 r14 r13 r12 rbx rbp and the return address; two slots leave the stack
+  // aligned where evoke_metal_begin calls.
+  auto* const frame = reinterpret_cast<void**>(top) - 9;
+  std::memset(frame, 0, 9 * sizeof(void*));
   frame[2] = argument;
   frame[3] = reinterpret_cast<void*>(entry);
   frame[6] = reinterpret_cast<void*>(&evoke_metal_begin);
@@ -134,9 +134,9 @@ void Stacks::reserve(std::size_t count) {
   if (memory_ != nullptr) ::munmap(memory_, bytes_);
   memory_ = nullptr;
   bytes_ = 0;
-  void* const memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-                              0);
+  void* const memory =
+      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) {
     throw StartupError(std::string("[Stacks::reserve] ") +
                        std::strerror(errno) +

@@ -12,20 +12,20 @@ enum class FindingKind {
   out_of_bounds_threadgroup,  // beside a threadgroup variable
   out_of_bounds_private,      // beside a thread's own array
   write_to_input,
-  race_threadgroup,           // no barrier between two threads' accesses
-  race_simdgroup,             // the same within one simdgroup
-  race_device,                // within a threadgroup, or across two
-  wrong_barrier_flags,        // a barrier is there, for other memory
-  divergent_barrier,          // not all threads come to the same barrier
-  inactive_lane,              // a value from a lane that does not take part
-  lane_range,                 // a value from a lane beyond 31
+  race_threadgroup,     // no barrier between two threads' accesses
+  race_simdgroup,       // the same within one simdgroup
+  race_device,          // within a threadgroup, or across two
+  wrong_barrier_flags,  // a barrier is there, for other memory
+  divergent_barrier,    // not all threads come to the same barrier
+  inactive_lane,        // a value from a lane that does not take part
+  lane_range,           // a value from a lane beyond 31
   uninitialised_threadgroup,
   uninitialised_private,
   uninitialised_scratch,
   unwritten_output,
   threadgroup_memory_limit,
   stack_overflow,
-  divergent_simdgroup         // legal, and seldom meant: a note
+  divergent_simdgroup  // legal, and seldom meant: a note
 };
 std::string_view to_string(FindingKind kind);
 

@@ -59,9 +59,9 @@ std::vector<Diagnostic> parse_all(std::string_view output) {
 }
 
 bool is_file(std::string_view file, std::string_view label) {
-  return file == label || (file.size() > label.size() &&
-                           file.ends_with(label) &&
-                           file[file.size() - label.size() - 1] == '/');
+  return file == label ||
+         (file.size() > label.size() && file.ends_with(label) &&
+          file[file.size() - label.size() - 1] == '/');
 }
 
 // Names of ours that stand for Metal's.
@@ -83,7 +83,7 @@ std::string in_metals_words(std::string_view text) {
 
 bool names_address_space(std::string_view text) {
   constexpr std::array<std::string_view, 6> kNames{
-      "'device ", "'const device ", "'threadgroup ", "'const threadgroup ",
+      "'device ",   "'const device ", "'threadgroup ", "'const threadgroup ",
       "'constant ", "address space"};
   return std::any_of(kNames.begin(), kNames.end(), [&](std::string_view name) {
     return text.find(name) != text.npos;
@@ -92,7 +92,7 @@ bool names_address_space(std::string_view text) {
 
 bool is_pointer_message(std::string_view text) {
   constexpr std::array<std::string_view, 6> kStarts{
-      "cannot initialize", "assigning",   "static_cast",
+      "cannot initialize", "assigning",    "static_cast",
       "reinterpret_cast",  "C-style cast", "incompatible"};
   return std::any_of(
       kStarts.begin(), kStarts.end(),
@@ -113,7 +113,8 @@ std::vector<GateMessage> type_messages(std::string_view output,
       message.line = each.line;
     } else {
       if (each.kind != "error") continue;
-      for (std::size_t j = i + 1; j < all.size() && all[j].kind == "note"; ++j) {
+      for (std::size_t j = i + 1; j < all.size() && all[j].kind == "note";
+           ++j) {
         if (!is_file(all[j].file, label)) continue;
         message.line = all[j].line;
         break;
@@ -134,9 +135,9 @@ std::vector<GateMessage> address_space_messages(std::string_view output,
     if (each.kind == "warning") {
       if (each.text.find("uninitialized") == each.text.npos) continue;
       const std::size_t option = each.text.rfind(" [-W");
-      messages.push_back(
-          {each.line, true, in_metals_words(each.text.substr(0, option)) +
-                                " (Metal only warns; the value is anything)"});
+      messages.push_back({each.line, true,
+                          in_metals_words(each.text.substr(0, option)) +
+                              " (Metal only warns; the value is anything)"});
       continue;
     }
     if (each.text.find("variable length array") != each.text.npos) {
@@ -149,7 +150,8 @@ std::vector<GateMessage> address_space_messages(std::string_view output,
     bool keep = is_pointer_message(each.text) && names_address_space(each.text);
     std::string text(each.text);
     if (each.text.starts_with("no matching function for call to")) {
-      for (std::size_t j = i + 1; j < all.size() && all[j].kind == "note"; ++j) {
+      for (std::size_t j = i + 1; j < all.size() && all[j].kind == "note";
+           ++j) {
         if (all[j].text.find("address space mismatch") == all[j].text.npos ||
             !is_file(all[j].file, label)) {
           continue;
@@ -173,10 +175,11 @@ std::string to_text(std::vector<GateMessage> messages, std::string_view path,
   std::stable_sort(
       messages.begin(), messages.end(),
       [&](const auto& a, const auto& b) { return key(a) < key(b); });
-  messages.erase(
-      std::unique(messages.begin(), messages.end(),
-                  [&](const auto& a, const auto& b) { return key(a) == key(b); }),
-      messages.end());
+  messages.erase(std::unique(messages.begin(), messages.end(),
+                             [&](const auto& a, const auto& b) {
+                               return key(a) == key(b);
+                             }),
+                 messages.end());
   std::string out;
   std::size_t count = 0;
   for (const GateMessage& each : messages) {
@@ -185,9 +188,9 @@ std::string to_text(std::vector<GateMessage> messages, std::string_view path,
                      messages.size() - max_messages);
       break;
     }
-    const std::string place =
-        each.line > 0 ? fmt::format("{}:{}", path, each.line)
-                      : std::string(path);
+    const std::string place = each.line > 0
+                                  ? fmt::format("{}:{}", path, each.line)
+                                  : std::string(path);
     fmt::format_to(std::back_inserter(out), "{}: {}: {}\n", place,
                    each.error ? "error" : "warning", each.text);
   }

@@ -18,9 +18,11 @@ extern "C" {
 EVOKE_EXPORTED const EvokeMetalThread* evoke_metal_thread() {
   return Executor::running()->thread();
 }
-EVOKE_EXPORTED const EvokeMetalLanes* evoke_metal_exchange(
-    const void* value, uint32_t bytes, int32_t operation, int32_t line,
-    int32_t column) {
+EVOKE_EXPORTED const EvokeMetalLanes* evoke_metal_exchange(const void* value,
+                                                           uint32_t bytes,
+                                                           int32_t operation,
+                                                           int32_t line,
+                                                           int32_t column) {
   return Executor::running()->exchange(value, bytes, operation, line, column);
 }
 EVOKE_EXPORTED void evoke_metal_barrier(int32_t operation, uint32_t flags,
@@ -43,15 +45,14 @@ EVOKE_EXPORTED void evoke_metal_atomic(const void* address, uint32_t bytes) {
 
 // What clang's pass for kernel-address sanitizing calls before each access,
 // under a prefix of ours (toolchain.cpp).
-#define EVOKE_HOOK(bytes)                                                    \
-  EVOKE_EXPORTED void evoke_metal_load##bytes##_noabort(uintptr_t address) { \
-    Executor::running()->access(address, bytes, Checker::Access::read,       \
-                                __builtin_return_address(0));                \
-  }                                                                          \
-  EVOKE_EXPORTED void evoke_metal_store##bytes##_noabort(                    \
-      uintptr_t address) {                                                   \
-    Executor::running()->access(address, bytes, Checker::Access::write,      \
-                                __builtin_return_address(0));                \
+#define EVOKE_HOOK(bytes)                                                     \
+  EVOKE_EXPORTED void evoke_metal_load##bytes##_noabort(uintptr_t address) {  \
+    Executor::running()->access(address, bytes, Checker::Access::read,        \
+                                __builtin_return_address(0));                 \
+  }                                                                           \
+  EVOKE_EXPORTED void evoke_metal_store##bytes##_noabort(uintptr_t address) { \
+    Executor::running()->access(address, bytes, Checker::Access::write,       \
+                                __builtin_return_address(0));                 \
   }
 EVOKE_HOOK(1)
 EVOKE_HOOK(2)
@@ -97,10 +98,10 @@ EVOKE_EXPORTED void* evoke_metal_memset(void* to, int value,
 
 // Frames: the linker gives these names to __asan_set_shadow_XX.
 // NOLINTBEGIN(bugprone-reserved-identifier)
-#define EVOKE_FRAME(name, value)                                            \
-  EVOKE_EXPORTED void __wrap___asan_set_shadow_##name(uintptr_t shadow,     \
-                                                      std::size_t count) {  \
-    Executor::running()->set_frame(shadow, count, value);                   \
+#define EVOKE_FRAME(name, value)                                           \
+  EVOKE_EXPORTED void __wrap___asan_set_shadow_##name(uintptr_t shadow,    \
+                                                      std::size_t count) { \
+    Executor::running()->set_frame(shadow, count, value);                  \
   }
 EVOKE_FRAME(00, 0x00)
 EVOKE_FRAME(01, 0x01)

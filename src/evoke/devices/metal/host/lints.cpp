@@ -17,24 +17,48 @@ using Kind = TextToken::Kind;
 
 // MSL, section 1.5.4: what of C++ Metal does not have.
 constexpr std::array<std::string_view, 14> kNotInMetal{
-    "new",     "goto",         "throw",       "try",   "catch",
-    "virtual", "dynamic_cast", "typeid",      "asm",   "thread_local",
-    "wchar_t", "noexcept",     "co_await",    "co_yield"};
+    "new",     "goto",         "throw",    "try",     "catch",
+    "virtual", "dynamic_cast", "typeid",   "asm",     "thread_local",
+    "wchar_t", "noexcept",     "co_await", "co_yield"};
 
 constexpr std::array<std::string_view, 6> kAddressSpaces{
-    "device", "constant", "threadgroup", "thread", "threadgroup_imageblock",
+    "device",  "constant", "threadgroup", "thread", "threadgroup_imageblock",
     "ray_data"};
 constexpr std::array<std::string_view, 9> kBesideTypes{
-    "const",  "volatile", "constexpr", "static", "unsigned",
+    "const",  "volatile", "constexpr", "static",  "unsigned",
     "signed", "metal",    "::",        "typename"};
 
-constexpr std::array<std::string_view, 31> kScalars{
-    "bool",     "char",     "uchar",    "short",    "ushort",   "int",
-    "uint",     "long",     "ulong",    "half",     "float",    "bfloat",
-    "void",     "int8_t",   "uint8_t",  "int16_t",  "uint16_t", "int32_t",
-    "uint32_t", "int64_t",  "uint64_t", "size_t",   "bfloat16_t",
-    "float16_t", "unsigned", "atomic_int", "atomic_uint", "atomic_float",
-    "atomic_bool", "ptrdiff_t", "simdgroup_float8x8"};
+constexpr std::array<std::string_view, 31> kScalars{"bool",
+                                                    "char",
+                                                    "uchar",
+                                                    "short",
+                                                    "ushort",
+                                                    "int",
+                                                    "uint",
+                                                    "long",
+                                                    "ulong",
+                                                    "half",
+                                                    "float",
+                                                    "bfloat",
+                                                    "void",
+                                                    "int8_t",
+                                                    "uint8_t",
+                                                    "int16_t",
+                                                    "uint16_t",
+                                                    "int32_t",
+                                                    "uint32_t",
+                                                    "int64_t",
+                                                    "uint64_t",
+                                                    "size_t",
+                                                    "bfloat16_t",
+                                                    "float16_t",
+                                                    "unsigned",
+                                                    "atomic_int",
+                                                    "atomic_uint",
+                                                    "atomic_float",
+                                                    "atomic_bool",
+                                                    "ptrdiff_t",
+                                                    "simdgroup_float8x8"};
 
 template <std::size_t N>
 bool holds(const std::array<std::string_view, N>& list, std::string_view word) {
@@ -61,8 +85,9 @@ class Linter {
     check_program_scope();
     check_execution_width();
     check_recursion();
-    std::stable_sort(lints_.begin(), lints_.end(),
-                     [](const Lint& a, const Lint& b) { return a.line < b.line; });
+    std::stable_sort(
+        lints_.begin(), lints_.end(),
+        [](const Lint& a, const Lint& b) { return a.line < b.line; });
     return std::move(lints_);
   }
 
@@ -79,22 +104,25 @@ class Linter {
     if (tokens_[i].kind != Kind::word) return;
     if (word == "double" || (word.starts_with("double") && word.size() == 7)) {
       add(i, "'double' is not supported in Metal; use float");
-    } else if (word == "long" && (at(i + 1) == "long" || at(i + 1) == "double")) {
+    } else if (word == "long" &&
+               (at(i + 1) == "long" || at(i + 1) == "double")) {
       add(i, fmt::format("'long {}' is not supported in Metal", at(i + 1)));
     } else if (holds(kNotInMetal, word)) {
       add(i, fmt::format("'{}' is not supported in Metal", word));
     } else if (word == "delete" && (i == 0 || at(i - 1) != "=")) {
       add(i, "'delete' is not supported in Metal");
     } else if (word == "std" && at(i + 1) == "::") {
-      add(i, "use of undeclared identifier 'std'; Metal's library is in the "
-             "namespace metal");
+      add(i,
+          "use of undeclared identifier 'std'; Metal's library is in the "
+          "namespace metal");
     } else if (word.starts_with("__") && !word.starts_with("__METAL") &&
                word != "__FAST_MATH__" && word != "__LINE__") {
       add(i, fmt::format("'{}': names that begin with two underscores belong "
                          "to the compiler",
                          word));
     } else if (word == "static" && is_inside_function(i) &&
-               !statement_has(i, "constant") && !statement_has(i, "constexpr")) {
+               !statement_has(i, "constant") &&
+               !statement_has(i, "constexpr")) {
       add(i, "static variables of functions must be constant in Metal");
     }
   }
@@ -173,8 +201,9 @@ class Linter {
     std::size_t close = i;
     while (close < tokens_.size() && at(close) != "]") ++close;
     if (at(close + 1) != "(" && at(close + 1) != "{") return;
-    add(i, "lambda expressions are not supported in Metal before version 3.2; "
-           "write a function");
+    add(i,
+        "lambda expressions are not supported in Metal before version 3.2; "
+        "write a function");
   }
 
   void check_threadgroup_variables() {
@@ -220,8 +249,8 @@ class Linter {
   // Variables outside of functions are in constant memory.
   void check_program_scope() {
     constexpr std::array<std::string_view, 11> kNoVariable{
-        "using",  "typedef", "template",      "struct", "class", "enum",
-        "union",  "namespace", "static_assert", "#",   "METAL_FUNC"};
+        "using", "typedef",   "template",      "struct", "class",     "enum",
+        "union", "namespace", "static_assert", "#",      "METAL_FUNC"};
     int depth = 0;
     bool fresh = true;  // at a statement's start
     for (std::size_t i = 0; i < tokens_.size(); ++i) {
@@ -242,8 +271,9 @@ class Linter {
         if (at(j) == "(" || at(j) == "{") break;  // a function
         if (at(j) != ";" && at(j) != "=") continue;
         if (!constant) {
-          add(i, "program scope variable must reside in constant address "
-                 "space; write 'constant' before its type");
+          add(i,
+              "program scope variable must reside in constant address "
+              "space; write 'constant' before its type");
         }
         break;
       }
@@ -258,9 +288,10 @@ class Linter {
       return;
     }
     lints_.push_back(
-        {0, "kernel function cannot have input declarations with "
-            "'thread_execution_width' and 'threads_per_simdgroup' attributes; "
-            "MLX declares both when the body names both, even in a comment"});
+        {0,
+         "kernel function cannot have input declarations with "
+         "'thread_execution_width' and 'threads_per_simdgroup' attributes; "
+         "MLX declares both when the body names both, even in a comment"});
   }
 
   // A function of the header that calls itself; overloads are left alone.

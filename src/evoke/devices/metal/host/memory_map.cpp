@@ -41,12 +41,13 @@ std::size_t Region::valid_bytes(uintptr_t address) const {
 
 std::string Region::place(uintptr_t address) const {
   if (kind == Kind::argument) {
-    if (address >= end) return fmt::format("{} bytes past its end", address - end);
+    if (address >= end)
+      return fmt::format("{} bytes past its end", address - end);
     return fmt::format("byte {}", static_cast<int64_t>(address - begin));
   }
   const auto size = size_of(layout.type);
-  const auto offset = static_cast<int64_t>(address) -
-                      static_cast<int64_t>(origin);
+  const auto offset =
+      static_cast<int64_t>(address) - static_cast<int64_t>(origin);
   if (offset < 0) return fmt::format("{} bytes before its start", -offset);
   int64_t rest = offset / size;
   std::vector<int64_t> index(layout.shape.size(), 0);
@@ -57,10 +58,10 @@ std::string Region::place(uintptr_t address) const {
     rest %= stride;
     inside = inside && index[d] < layout.shape[d];
   }
-  return fmt::format("element ({}){}", fmt::join(index, ", "),
-                     inside ? ""
-                            : fmt::format(" of shape ({})",
-                                          fmt::join(layout.shape, ", ")));
+  return fmt::format(
+      "element ({}){}", fmt::join(index, ", "),
+      inside ? ""
+             : fmt::format(" of shape ({})", fmt::join(layout.shape, ", ")));
 }
 
 void MemoryMap::add_tensor(Region::Kind kind, std::byte* origin,
@@ -99,8 +100,7 @@ void MemoryMap::add_tensor(Region::Kind kind, std::byte* origin,
     // Rows begin at multiples of 16 bytes, or where the row before ends.
     while (at < last && at / kBlockBytes < blocks) {
       const std::size_t block = at / kBlockBytes;
-      const std::size_t block_end =
-          std::min(last, (block + 1) * kBlockBytes);
+      const std::size_t block_end = std::min(last, (block + 1) * kBlockBytes);
       region.valid[block] = std::max<uint8_t>(
           region.valid[block],
           static_cast<uint8_t>(block_end - block * kBlockBytes));
@@ -108,8 +108,8 @@ void MemoryMap::add_tensor(Region::Kind kind, std::byte* origin,
     }
   }
   if (kind != Region::Kind::input) {
-    region.cells.assign(
-        ((region.end - region.begin) >> region.unit_shift) + 1, {});
+    region.cells.assign(((region.end - region.begin) >> region.unit_shift) + 1,
+                        {});
   }
   regions_.push_back(std::move(region));
 }

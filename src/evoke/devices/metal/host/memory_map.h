@@ -31,8 +31,8 @@ struct DeviceCell {
   uint32_t write_group_barriers = 0, write_simd_barriers = 0;
   uint32_t read_group_fences = 0, read_simd_fences = 0;
   uint32_t read_group_barriers = 0, read_simd_barriers = 0;
-  uint32_t reader_simdgroups = 0;  // a bit each, since the latest fence
-  uint32_t reader_lanes = 0;       // of the latest reader's simdgroup
+  uint32_t reader_simdgroups = 0;          // a bit each, since the latest fence
+  uint32_t reader_lanes = 0;               // of the latest reader's simdgroup
   uint32_t write_code = 0, read_code = 0;  // offsets into the object
 
   static constexpr uint32_t kManyGroups = UINT32_MAX;
@@ -44,7 +44,7 @@ struct Region {
   std::string name;
   uintptr_t begin = 0;  // of its allocation: guard bands included
   uintptr_t end = 0;
-  TensorLayout layout;  // not for arguments
+  TensorLayout layout;   // not for arguments
   uintptr_t origin = 0;  // of element 0
   bool zeroed = false;   // may be read before it is written
   unsigned unit_shift = 0;

@@ -51,8 +51,8 @@ void add_literal(const TextToken& token, std::vector<Replacement>& out) {
   if (!bfloat && !half) return;
   const std::size_t length = text.size() - (bfloat ? 2 : 1);
   if (text.substr(0, length).find_first_of(".eE") == text.npos) return;
-  out.push_back({token.begin + length, token.end(),
-                 bfloat ? "_evoke_bf" : "_evoke_h"});
+  out.push_back(
+      {token.begin + length, token.end(), bfloat ? "_evoke_bf" : "_evoke_h"});
 }
 
 // From one token to the end of its line, or through its semicolon.

@@ -81,9 +81,10 @@ class Lexer {
     auto kind = TextToken::Kind::punctuation;
     if (is_digit(c) || (c == '.' && is_digit(peek(1)))) {
       kind = TextToken::Kind::number;
-      while (is_letter(peek()) || peek() == '.' ||
-             (peek() == '\'' && is_letter(peek(1))) ||
-             ((peek() == '+' || peek() == '-') && is_exponent(text_[at_ - 1]))) {
+      while (
+          is_letter(peek()) || peek() == '.' ||
+          (peek() == '\'' && is_letter(peek(1))) ||
+          ((peek() == '+' || peek() == '-') && is_exponent(text_[at_ - 1]))) {
         ++at_;
       }
     } else if (is_letter(c)) {
@@ -97,8 +98,8 @@ class Lexer {
       }
       at_ = std::min(at_ + 1, text_.size());
     } else {
-      const bool two = (c == ':' && peek(1) == ':') ||
-                       (c == '-' && peek(1) == '>');
+      const bool two =
+          (c == ':' && peek(1) == ':') || (c == '-' && peek(1) == '>');
       at_ += two ? 2 : 1;
     }
     tokens_.push_back(

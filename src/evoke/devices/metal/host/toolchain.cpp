@@ -38,7 +38,7 @@ const std::vector<std::string>& watching_flags() {
           "-asan-max-inline-poisoning-size=0", "-asan-mapping-offset=0",
           "-asan-stack=1", "-asan-use-stack-safety=0", "-asan-opt-stack=0",
           "-asan-opt-same-temp=0", "-asan-opt-globals=0", "-asan-globals=0",
-          "-asan-instrument-dynamic-allocas=0"}) {
+          "-asan-instrument-dynamic-allocas=0", "-asan-instrument-byval=0"}) {
       all.emplace_back("-mllvm");
       all.emplace_back(option);
     }
@@ -64,9 +64,8 @@ Result<Toolchain> find_toolchain() {
       return toolchain;
     }
   }
-  return absent(
-      "no clang 19 answers (looked for clang++-19 and clang++ in " + path +
-      "); install clang-19");
+  return absent("no clang 19 answers (looked for clang++-19 and clang++ in " +
+                path + "); install clang-19");
 }
 
 std::vector<std::string> compile_flags(Reading reading) {
@@ -85,11 +84,10 @@ std::vector<std::string> compile_flags(Reading reading) {
       "-fno-stack-protector", "-fno-threadsafe-statics",
       "-fno-asynchronous-unwind-tables", "-fno-ident",
       "-fdiagnostics-color=never", "-fno-caret-diagnostics",
-      "-fno-diagnostics-show-option", "-Werror=vla",
-      "-Wno-vla-cxx-extension", "-Wno-unknown-attributes",
-      "-Wno-ignored-attributes", "-Wno-duplicate-decl-specifier",
-      "-Wno-unused", "-Wno-constant-conversion",
-      "-Wno-unknown-warning-option"};
+      "-fno-diagnostics-show-option", "-Werror=vla", "-Wno-vla-cxx-extension",
+      "-Wno-unknown-attributes", "-Wno-ignored-attributes",
+      "-Wno-duplicate-decl-specifier", "-Wno-unused",
+      "-Wno-constant-conversion", "-Wno-unknown-warning-option"};
   const auto add = [&](std::initializer_list<const char*> more) {
     flags.insert(flags.end(), more.begin(), more.end());
   };
@@ -100,12 +98,12 @@ std::vector<std::string> compile_flags(Reading reading) {
       break;
     case Reading::run:
       // NaN in what nobody writes.
-      add({"-O2", "-gline-tables-only", "-ferror-limit=10",
+      add({"-O2", "-gline-tables-only", "-ferror-limit=200",
            "-Wno-uninitialized", "-ftrivial-auto-var-init=pattern",
            "-fcf-protection=none"});
       break;
     case Reading::checked:
-      add({"-O1", "-gline-tables-only", "-ferror-limit=10",
+      add({"-O1", "-gline-tables-only", "-ferror-limit=200",
            "-Wno-uninitialized", "-fcf-protection=none"});
       flags.insert(flags.end(), watching_flags().begin(),
                    watching_flags().end());
@@ -126,8 +124,8 @@ std::vector<std::string> link_flags(Reading reading) {
                                  "-Wl,--build-id=none",
                                  "-Wl,--hash-style=gnu"};
   if (reading == Reading::checked) {
-    for (const char* value : {"00", "01", "02", "03", "04", "05", "06", "07",
-                              "f1", "f2", "f3"}) {
+    for (const char* value :
+         {"00", "01", "02", "03", "04", "05", "06", "07", "f1", "f2", "f3"}) {
       flags.push_back(std::string("-Wl,--wrap=__asan_set_shadow_") + value);
     }
     flags.emplace_back("-Wl,--wrap=__asan_handle_no_return");

@@ -25,8 +25,7 @@ std::string attribute_value(std::string_view name) {
       {"quadgroups_per_threadgroup",
        "evoke_groups(evoke_t->threads_per_threadgroup, 4)"},
       {"thread_execution_width", "32u"},
-      {"thread_index_in_quadgroup",
-       "evoke_t->thread_index_in_threadgroup % 4"},
+      {"thread_index_in_quadgroup", "evoke_t->thread_index_in_threadgroup % 4"},
       {"threads_per_simdgroup", "32u"}};
   if (const auto found = kOthers.find(name); found != kOthers.end()) {
     return std::string(found->second);
@@ -39,7 +38,8 @@ std::string attribute_value(std::string_view name) {
   return "0";
 }
 
-bool is_reference(const AssembledKernel& kernel, const MlxParameter& parameter) {
+bool is_reference(const AssembledKernel& kernel,
+                  const MlxParameter& parameter) {
   using Kind = MlxParameter::Kind;
   return parameter.kind == Kind::ndim ||
          (parameter.kind == Kind::input &&
@@ -60,10 +60,10 @@ std::string entry(const AssembledKernel& kernel, std::size_t number) {
     if (parameter.kind == MlxParameter::Kind::attribute) {
       text += attribute_value(kernel.source.attributes[parameter.index]);
     } else {
-      fmt::format_to(std::back_inserter(text), "{}{{evoke_a[{}]}}",
-                     is_reference(kernel, parameter) ? "evoke_reference"
-                                                     : "evoke_pointer",
-                     argument++);
+      fmt::format_to(
+          std::back_inserter(text), "{}{{evoke_a[{}]}}",
+          is_reference(kernel, parameter) ? "evoke_reference" : "evoke_pointer",
+          argument++);
     }
   }
   text += ");\n}\n";

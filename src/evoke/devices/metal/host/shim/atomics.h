@@ -5,8 +5,11 @@
 #include "simd.h"
 
 #if defined(EVOKE_METAL_CHECKED)
-#define EVOKE_METAL_ATOMIC_ACCESS(object) \
-  evoke_metal_atomic(&(object)->evoke_value, sizeof((object)->evoke_value))
+#define EVOKE_METAL_ATOMIC_ACCESS(object)                             \
+  evoke_metal_atomic(                                                 \
+      const_cast<const void*>(                                        \
+          static_cast<const volatile void*>(&(object)->evoke_value)), \
+      sizeof((object)->evoke_value))
 #define EVOKE_METAL_ATOMIC_FUNCTION \
   inline __attribute__((noinline, no_sanitize("kernel-address")))
 #else
@@ -57,13 +60,13 @@ template <class T>
 using evoke_plain_t = typename evoke_plain<T>::type;
 
 // Only relaxed orders exist before fences.
-#define EVOKE_METAL_ORDER(order)                                       \
-  static_assert(true, "");                                           \
+#define EVOKE_METAL_ORDER(order) \
+  static_assert(true, "");       \
   (void)order
 
 template <class T>
-EVOKE_METAL_ATOMIC_FUNCTION T atomic_load_explicit(
-    const volatile evoke_atomic<T>* object, memory_order) {
+EVOKE_METAL_ATOMIC_FUNCTION T
+atomic_load_explicit(const volatile evoke_atomic<T>* object, memory_order) {
   EVOKE_METAL_ATOMIC_ACCESS(object);
   T value;
   __atomic_load(const_cast<T*>(&object->evoke_value), &value, __ATOMIC_RELAXED);
@@ -94,21 +97,21 @@ EVOKE_METAL_ATOMIC_FUNCTION bool atomic_compare_exchange_weak_explicit(
                                    expected, &desired, false, __ATOMIC_RELAXED,
                                    __ATOMIC_RELAXED);
 }
-#define EVOKE_METAL_FETCH(name, condition, combine)                            \
-  template <class T, enable_if_t<condition, int> = 0>                        \
-  EVOKE_METAL_ATOMIC_FUNCTION T atomic_fetch_##name##_explicit(                \
-      volatile evoke_atomic<T>* object, evoke_plain_t<T> b, memory_order) {      \
-    EVOKE_METAL_ATOMIC_ACCESS(object);                                         \
-    T* const place = const_cast<T*>(&object->evoke_value);                     \
-    T a;                                                                     \
-    __atomic_load(place, &a, __ATOMIC_RELAXED);                              \
-    for (;;) {                                                               \
-      T next = static_cast<T>(combine);                                      \
+#define EVOKE_METAL_FETCH(name, condition, combine)                           \
+  template <class T, enable_if_t<condition, int> = 0>                         \
+  EVOKE_METAL_ATOMIC_FUNCTION T atomic_fetch_##name##_explicit(               \
+      volatile evoke_atomic<T>* object, evoke_plain_t<T> b, memory_order) {   \
+    EVOKE_METAL_ATOMIC_ACCESS(object);                                        \
+    T* const place = const_cast<T*>(&object->evoke_value);                    \
+    T a;                                                                      \
+    __atomic_load(place, &a, __ATOMIC_RELAXED);                               \
+    for (;;) {                                                                \
+      T next = static_cast<T>(combine);                                       \
       if (__atomic_compare_exchange(place, &a, &next, true, __ATOMIC_RELAXED, \
-                                    __ATOMIC_RELAXED)) {                     \
-        return a;                                                            \
-      }                                                                      \
-    }                                                                        \
+                                    __ATOMIC_RELAXED)) {                      \
+        return a;                                                             \
+      }                                                                       \
+    }                                                                         \
   }
 EVOKE_METAL_FETCH(add, sizeof(T) == 4, a + b)
 EVOKE_METAL_FETCH(sub, sizeof(T) == 4, a - b)

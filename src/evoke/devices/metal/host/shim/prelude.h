@@ -32,13 +32,13 @@ template <class T>
 EVOKE_METAL_INLINE T& evoke_threadgroup(const EvokeMetalVariable& variable) {
   return *static_cast<T*>(evoke_metal_threadgroup_memory(&variable));
 }
-#define EVOKE_METAL_VARIABLE(T, name)                                     \
-  []() -> const EvokeMetalVariable& {                                   \
-    static constexpr EvokeMetalVariable variable{                       \
-        name, __LINE__, sizeof(T), alignof(T),                          \
-        metal::evoke_granule<                                           \
-            typename metal::evoke_scalar_of<T>::type>::value};          \
-    return variable;                                                    \
+#define EVOKE_METAL_VARIABLE(T, name)                          \
+  []() -> const EvokeMetalVariable& {                          \
+    static constexpr EvokeMetalVariable variable{              \
+        name, __LINE__, sizeof(T), alignof(T),                 \
+        metal::evoke_granule<                                  \
+            typename metal::evoke_scalar_of<T>::type>::value}; \
+    return variable;                                           \
   }()
 
 // What the generated entry points pass to kernels.

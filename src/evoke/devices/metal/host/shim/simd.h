@@ -28,13 +28,14 @@ constexpr mem_flags operator|(mem_flags a, mem_flags b) {
 template <class T>
 inline constexpr bool evoke_moves =
     (evoke_is_integer<evoke_element<T>> || __is_same(evoke_element<T>, float) ||
-     evoke_is_half<evoke_element<T>>)&&sizeof(evoke_element<T>) <= 4 &&
+     evoke_is_half<evoke_element<T>>) &&
+    sizeof(evoke_element<T>) <= 4 &&
     evoke_components<T> * sizeof(evoke_element<T>) <= 16;
 
 template <class T>
 EVOKE_METAL_INLINE const EvokeMetalLanes* evoke_meet(const T& value,
-                                                 int operation, int line,
-                                                 int column) {
+                                                     int operation, int line,
+                                                     int column) {
   return evoke_metal_exchange(&value, sizeof(T), operation, line, column);
 }
 template <class T>
@@ -57,13 +58,13 @@ EVOKE_METAL_INLINE T evoke_take(const EvokeMetalLanes* lanes, int from,
   return evoke_value<T>(lanes, static_cast<uint>(from));
 }
 
-#define EVOKE_METAL_SHUFFLE(name, parameter, from)                             \
-  template <class T, enable_if_t<evoke_moves<T>, int> = 0>                     \
-  EVOKE_METAL_INLINE T name(T value, ushort parameter, EVOKE_METAL_PLACE) {      \
-    const EvokeMetalLanes* lanes =                                           \
-        evoke_meet(value, kEvokeMetalShuffle, evoke_line, evoke_column);           \
-    const int lane = static_cast<int>(lanes->lane);                          \
-    return evoke_take<T>(lanes, from, evoke_line);                               \
+#define EVOKE_METAL_SHUFFLE(name, parameter, from)                          \
+  template <class T, enable_if_t<evoke_moves<T>, int> = 0>                  \
+  EVOKE_METAL_INLINE T name(T value, ushort parameter, EVOKE_METAL_PLACE) { \
+    const EvokeMetalLanes* lanes =                                          \
+        evoke_meet(value, kEvokeMetalShuffle, evoke_line, evoke_column);    \
+    const int lane = static_cast<int>(lanes->lane);                         \
+    return evoke_take<T>(lanes, from, evoke_line);                          \
   }
 EVOKE_METAL_SHUFFLE(simd_broadcast, id, id + lane * 0)
 EVOKE_METAL_SHUFFLE(simd_shuffle, id, id + lane * 0)
@@ -72,9 +73,9 @@ EVOKE_METAL_SHUFFLE(simd_shuffle_rotate_down, delta, (lane + delta) & 31)
 EVOKE_METAL_SHUFFLE(simd_shuffle_rotate_up, delta, (lane - delta) & 31)
 // Lanes beyond the edge keep their own value.
 EVOKE_METAL_SHUFFLE(simd_shuffle_down, delta,
-                  lane + delta > 31 && delta < 32 ? lane : lane + delta)
+                    lane + delta > 31 && delta < 32 ? lane : lane + delta)
 EVOKE_METAL_SHUFFLE(simd_shuffle_up, delta,
-                  lane < delta && delta < 32 ? lane : lane - delta)
+                    lane < delta && delta < 32 ? lane : lane - delta)
 // Within quadgroups of four lanes.
 EVOKE_METAL_SHUFFLE(quad_broadcast, id, (lane & ~3) + id)
 EVOKE_METAL_SHUFFLE(quad_shuffle, id, (lane & ~3) + id)
@@ -84,83 +85,84 @@ EVOKE_METAL_SHUFFLE(quad_shuffle_xor, mask, (lane & ~3) + ((lane ^ mask) & 3))
 #define EVOKE_METAL_FILL(name, from, outside)                                  \
   template <class T, enable_if_t<evoke_moves<T>, int> = 0>                     \
   EVOKE_METAL_INLINE T name(T value, T filling, ushort delta, ushort modulo,   \
-                          EVOKE_METAL_PLACE) {                                 \
-    const EvokeMetalLanes* lanes =                                           \
-        evoke_meet(value, kEvokeMetalShuffle, evoke_line, evoke_column);           \
-    const EvokeMetalLanes* fillings =                                        \
-        evoke_meet(filling, kEvokeMetalShuffle, evoke_line, evoke_column + 1);     \
-    const int lane = static_cast<int>(fillings->lane);                       \
-    const int width = modulo;                                                \
-    const int at = lane % width;                                             \
-    const int base = lane - at;                                              \
+                            EVOKE_METAL_PLACE) {                               \
+    const EvokeMetalLanes* lanes =                                             \
+        evoke_meet(value, kEvokeMetalShuffle, evoke_line, evoke_column);       \
+    const EvokeMetalLanes* fillings =                                          \
+        evoke_meet(filling, kEvokeMetalShuffle, evoke_line, evoke_column + 1); \
+    const int lane = static_cast<int>(fillings->lane);                         \
+    const int width = modulo;                                                  \
+    const int at = lane % width;                                               \
+    const int base = lane - at;                                                \
     return outside ? evoke_take<T>(fillings, base + (from + width) % width,    \
-                                 evoke_line)                                   \
-                   : evoke_take<T>(lanes, base + from, evoke_line);              \
-  }                                                                          \
+                                   evoke_line)                                 \
+                   : evoke_take<T>(lanes, base + from, evoke_line);            \
+  }                                                                            \
   template <class T, enable_if_t<evoke_moves<T>, int> = 0>                     \
   EVOKE_METAL_INLINE T name(T value, T filling, ushort delta,                  \
-                          EVOKE_METAL_PLACE) {                                 \
-    return name(value, filling, delta, ushort{32}, evoke_line, evoke_column);    \
+                            EVOKE_METAL_PLACE) {                               \
+    return name(value, filling, delta, ushort{32}, evoke_line, evoke_column);  \
   }
 EVOKE_METAL_FILL(simd_shuffle_and_fill_down, at + delta, at + delta >= width)
 EVOKE_METAL_FILL(simd_shuffle_and_fill_up, at - delta, at < delta)
 #undef EVOKE_METAL_FILL
 
 // Over the lanes that are active; neutral elements for the others.
-#define EVOKE_METAL_REDUCTION(name, initial, combine)                          \
-  template <class T,                                                         \
-            enable_if_t<evoke_moves<T> && evoke_length<T> == 0, int> = 0>        \
-  EVOKE_METAL_INLINE T name(T value, EVOKE_METAL_PLACE) {                        \
-    const EvokeMetalLanes* lanes =                                           \
-        evoke_meet(value, kEvokeMetalReduction, evoke_line, evoke_column);         \
-    bool first = true;                                                       \
-    T a{};                                                                   \
-    for (uint i = 0; i < 32; ++i) {                                          \
-      if (!(lanes->active >> i & 1)) continue;                               \
-      const T b = evoke_value<T>(lanes, i);                                    \
-      a = first ? b : static_cast<T>(combine);                               \
-      first = false;                                                         \
-    }                                                                        \
-    return a;                                                                \
+#define EVOKE_METAL_REDUCTION(name, initial, combine)                      \
+  template <class T,                                                       \
+            enable_if_t<evoke_moves<T> && evoke_length<T> == 0, int> = 0>  \
+  EVOKE_METAL_INLINE T name(T value, EVOKE_METAL_PLACE) {                  \
+    const EvokeMetalLanes* lanes =                                         \
+        evoke_meet(value, kEvokeMetalReduction, evoke_line, evoke_column); \
+    bool first = true;                                                     \
+    T a{};                                                                 \
+    for (uint i = 0; i < 32; ++i) {                                        \
+      if (!(lanes->active >> i & 1)) continue;                             \
+      const T b = evoke_value<T>(lanes, i);                                \
+      a = first ? b : static_cast<T>(combine);                             \
+      first = false;                                                       \
+    }                                                                      \
+    return a;                                                              \
   }
 EVOKE_METAL_REDUCTION(simd_sum, 0, a + b)
-EVOKE_METAL_REDUCTION(simd_product, 1, a * b)
+EVOKE_METAL_REDUCTION(simd_product, 1, a* b)
 EVOKE_METAL_REDUCTION(simd_max, a, max(a, b))
 EVOKE_METAL_REDUCTION(simd_min, a, min(a, b))
 #undef EVOKE_METAL_REDUCTION
-#define EVOKE_METAL_BITS(name, op)                                             \
-  template <class T, enable_if_t<evoke_moves<T> && evoke_is_integer<T>, int> = 0> \
-  EVOKE_METAL_INLINE T name(T value, EVOKE_METAL_PLACE) {                        \
-    const EvokeMetalLanes* lanes =                                           \
-        evoke_meet(value, kEvokeMetalReduction, evoke_line, evoke_column);         \
-    bool first = true;                                                       \
-    T a{};                                                                   \
-    for (uint i = 0; i < 32; ++i) {                                          \
-      if (!(lanes->active >> i & 1)) continue;                               \
-      const T b = evoke_value<T>(lanes, i);                                    \
-      a = first ? b : static_cast<T>(a op b);                                \
-      first = false;                                                         \
-    }                                                                        \
-    return a;                                                                \
+#define EVOKE_METAL_BITS(name, op)                                         \
+  template <class T,                                                       \
+            enable_if_t<evoke_moves<T> && evoke_is_integer<T>, int> = 0>   \
+  EVOKE_METAL_INLINE T name(T value, EVOKE_METAL_PLACE) {                  \
+    const EvokeMetalLanes* lanes =                                         \
+        evoke_meet(value, kEvokeMetalReduction, evoke_line, evoke_column); \
+    bool first = true;                                                     \
+    T a{};                                                                 \
+    for (uint i = 0; i < 32; ++i) {                                        \
+      if (!(lanes->active >> i & 1)) continue;                             \
+      const T b = evoke_value<T>(lanes, i);                                \
+      a = first ? b : static_cast<T>(a op b);                              \
+      first = false;                                                       \
+    }                                                                      \
+    return a;                                                              \
   }
 EVOKE_METAL_BITS(simd_and, &)
 EVOKE_METAL_BITS(simd_or, |)
 EVOKE_METAL_BITS(simd_xor, ^)
 #undef EVOKE_METAL_BITS
 
-#define EVOKE_METAL_PREFIX(name, neutral, op, last)                            \
-  template <class T,                                                         \
-            enable_if_t<evoke_moves<T> && evoke_length<T> == 0, int> = 0>        \
-  EVOKE_METAL_INLINE T name(T value, EVOKE_METAL_PLACE) {                        \
-    const EvokeMetalLanes* lanes =                                           \
-        evoke_meet(value, kEvokeMetalReduction, evoke_line, evoke_column);         \
-    T a = static_cast<T>(neutral);                                           \
-    for (uint i = 0; i < lanes->lane + last; ++i) {                          \
-      if (lanes->active >> i & 1) {                                          \
-        a = static_cast<T>(a op evoke_value<T>(lanes, i));                     \
-      }                                                                      \
-    }                                                                        \
-    return a;                                                                \
+#define EVOKE_METAL_PREFIX(name, neutral, op, last)                        \
+  template <class T,                                                       \
+            enable_if_t<evoke_moves<T> && evoke_length<T> == 0, int> = 0>  \
+  EVOKE_METAL_INLINE T name(T value, EVOKE_METAL_PLACE) {                  \
+    const EvokeMetalLanes* lanes =                                         \
+        evoke_meet(value, kEvokeMetalReduction, evoke_line, evoke_column); \
+    T a = static_cast<T>(neutral);                                         \
+    for (uint i = 0; i < lanes->lane + last; ++i) {                        \
+      if (lanes->active >> i & 1) {                                        \
+        a = static_cast<T>(a op evoke_value<T>(lanes, i));                 \
+      }                                                                    \
+    }                                                                      \
+    return a;                                                              \
   }
 EVOKE_METAL_PREFIX(simd_prefix_exclusive_sum, 0, +, 0)
 EVOKE_METAL_PREFIX(simd_prefix_inclusive_sum, 0, +, 1)
@@ -185,12 +187,12 @@ EVOKE_METAL_INLINE uint evoke_ballot(bool value, const EvokeMetalLanes* lanes) {
   return votes;
 }
 EVOKE_METAL_INLINE simd_vote simd_ballot(bool value, EVOKE_METAL_PLACE) {
-  return simd_vote(evoke_ballot(
-      value, evoke_meet(value, kEvokeMetalReduction, evoke_line, evoke_column)));
+  return simd_vote(evoke_ballot(value, evoke_meet(value, kEvokeMetalReduction,
+                                                  evoke_line, evoke_column)));
 }
 EVOKE_METAL_INLINE bool simd_any(bool value, EVOKE_METAL_PLACE) {
   return evoke_ballot(value, evoke_meet(value, kEvokeMetalReduction, evoke_line,
-                                    evoke_column)) != 0;
+                                        evoke_column)) != 0;
 }
 EVOKE_METAL_INLINE bool simd_all(bool value, EVOKE_METAL_PLACE) {
   const EvokeMetalLanes* lanes =
@@ -206,8 +208,7 @@ template <class T, enable_if_t<evoke_moves<T>, int> = 0>
 EVOKE_METAL_INLINE T simd_broadcast_first(T value, EVOKE_METAL_PLACE) {
   const EvokeMetalLanes* lanes =
       evoke_meet(value, kEvokeMetalReduction, evoke_line, evoke_column);
-  return evoke_value<T>(lanes,
-                      static_cast<uint>(__builtin_ctz(lanes->active)));
+  return evoke_value<T>(lanes, static_cast<uint>(__builtin_ctz(lanes->active)));
 }
 
 EVOKE_METAL_INLINE void threadgroup_barrier(mem_flags flags,
@@ -216,8 +217,8 @@ EVOKE_METAL_INLINE void threadgroup_barrier(mem_flags flags,
                       static_cast<uint32_t>(flags), evoke_line, evoke_column);
 }
 EVOKE_METAL_INLINE void simdgroup_barrier(mem_flags flags, EVOKE_METAL_PLACE) {
-  evoke_metal_barrier(kEvokeMetalSimdgroupBarrier,
-                      static_cast<uint32_t>(flags), evoke_line, evoke_column);
+  evoke_metal_barrier(kEvokeMetalSimdgroupBarrier, static_cast<uint32_t>(flags),
+                      evoke_line, evoke_column);
 }
 
 // An 8x8 matrix, two elements in each lane. Which ones is not specified; this
@@ -249,9 +250,8 @@ struct simdgroup_matrix {
     column = (quarter & 2) * 2 + (lane % 2) * 2;
   }
   static EVOKE_METAL_INLINE void place(int& row, int& column) {
-    place_of(
-        static_cast<int>(evoke_metal_thread()->thread_index_in_simdgroup), row,
-        column);
+    place_of(static_cast<int>(evoke_metal_thread()->thread_index_in_simdgroup),
+             row, column);
   }
 };
 using simdgroup_float8x8 = simdgroup_matrix<float, 8, 8>;
@@ -268,22 +268,19 @@ EVOKE_METAL_INLINE simdgroup_matrix<T, C, R> make_filled_simdgroup_matrix(
 }
 
 // All lanes take part, as in every matrix function.
-#define EVOKE_METAL_ALL_LANES                                              \
-  {                                                                      \
-    const EvokeMetalLanes* all =                                         \
-        evoke_meet(0, kEvokeMetalMatrix, evoke_line, evoke_column);            \
-    if (all->active != 0xffffffffu) {                                    \
-      evoke_metal_fault(kEvokeMetalInactiveLane,                         \
-                        __builtin_ctz(~all->active), evoke_line);          \
-    }                                                                    \
+#define EVOKE_METAL_ALL_LANES                                                 \
+  {                                                                           \
+    const EvokeMetalLanes* all =                                              \
+        evoke_meet(0, kEvokeMetalMatrix, evoke_line, evoke_column);           \
+    if (all->active != 0xffffffffu) {                                         \
+      evoke_metal_fault(kEvokeMetalInactiveLane, __builtin_ctz(~all->active), \
+                        evoke_line);                                          \
+    }                                                                         \
   }
 template <class T>
-EVOKE_METAL_INLINE void simdgroup_load(simdgroup_matrix<T, 8, 8>& to,
-                                       const T* from,
-                                       ulong elements_per_row = 8,
-                                       ulong2 origin = ulong2(0, 0),
-                                       bool transpose = false,
-                                       EVOKE_METAL_PLACE) {
+EVOKE_METAL_INLINE void simdgroup_load(
+    simdgroup_matrix<T, 8, 8>& to, const T* from, ulong elements_per_row = 8,
+    ulong2 origin = ulong2(0, 0), bool transpose = false, EVOKE_METAL_PLACE) {
   EVOKE_METAL_ALL_LANES
   int row = 0;
   int column = 0;
@@ -353,9 +350,8 @@ EVOKE_METAL_INLINE void simdgroup_multiply(simdgroup_matrix<D, 8, 8>& d,
                                            simdgroup_matrix<B, 8, 8> b,
                                            EVOKE_METAL_PLACE) {
   simdgroup_multiply_accumulate(
-      d, a, b,
-      make_filled_simdgroup_matrix<D, 8, 8>(static_cast<D>(0.0f)), evoke_line,
-      evoke_column);
+      d, a, b, make_filled_simdgroup_matrix<D, 8, 8>(static_cast<D>(0.0f)),
+      evoke_line, evoke_column);
 }
 
 }  // namespace metal

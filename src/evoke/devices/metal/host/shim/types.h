@@ -147,7 +147,8 @@ constexpr __bf16 evoke_round_to_bfloat(float value) {
         __bf16, static_cast<uint16_t>((bits >> 16 & 0x8000u) | 0x7fc0u));
   }
   return __builtin_bit_cast(
-      __bf16, static_cast<uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16));
+      __bf16,
+      static_cast<uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16));
 }
 
 }  // namespace metal
@@ -175,28 +176,28 @@ struct bfloat {
     return static_cast<half>(static_cast<float>(*this));
   }
 
-#define EVOKE_METAL_OPERATOR(op)                                              \
-  friend EVOKE_METAL_INLINE constexpr bfloat operator op(bfloat a, bfloat b) {  \
-    return bfloat(static_cast<float>(a) op static_cast<float>(b));            \
-  }                                                                           \
-  template <class I, metal::enable_if_t<__is_integral(I), int> = 0>             \
-  friend EVOKE_METAL_INLINE constexpr bfloat operator op(bfloat a, I b) {       \
-    return a op bfloat(b);                                                    \
-  }                                                                           \
-  template <class I, metal::enable_if_t<__is_integral(I), int> = 0>             \
-  friend EVOKE_METAL_INLINE constexpr bfloat operator op(I a, bfloat b) {       \
-    return bfloat(a) op b;                                                    \
-  }                                                                           \
-  friend void operator op(bfloat, half) = delete;                             \
-  friend void operator op(half, bfloat) = delete;                             \
-  friend EVOKE_METAL_INLINE constexpr float operator op(bfloat a, float b) {    \
-    return static_cast<float>(a) op b;                                        \
-  }                                                                           \
-  friend EVOKE_METAL_INLINE constexpr float operator op(float a, bfloat b) {    \
-    return a op static_cast<float>(b);                                        \
-  }                                                                           \
-  EVOKE_METAL_INLINE bfloat& operator op##=(bfloat b) {                         \
-    return *this = *this op b;                                                \
+#define EVOKE_METAL_OPERATOR(op)                                               \
+  friend EVOKE_METAL_INLINE constexpr bfloat operator op(bfloat a, bfloat b) { \
+    return bfloat(static_cast<float>(a) op static_cast<float>(b));             \
+  }                                                                            \
+  template <class I, metal::enable_if_t<__is_integral(I), int> = 0>            \
+  friend EVOKE_METAL_INLINE constexpr bfloat operator op(bfloat a, I b) {      \
+    return a op bfloat(b);                                                     \
+  }                                                                            \
+  template <class I, metal::enable_if_t<__is_integral(I), int> = 0>            \
+  friend EVOKE_METAL_INLINE constexpr bfloat operator op(I a, bfloat b) {      \
+    return bfloat(a) op b;                                                     \
+  }                                                                            \
+  friend void operator op(bfloat, half) = delete;                              \
+  friend void operator op(half, bfloat) = delete;                              \
+  friend EVOKE_METAL_INLINE constexpr float operator op(bfloat a, float b) {   \
+    return static_cast<float>(a) op b;                                         \
+  }                                                                            \
+  friend EVOKE_METAL_INLINE constexpr float operator op(float a, bfloat b) {   \
+    return a op static_cast<float>(b);                                         \
+  }                                                                            \
+  EVOKE_METAL_INLINE bfloat& operator op##=(bfloat b) {                        \
+    return *this = *this op b;                                                 \
   }
   EVOKE_METAL_OPERATOR(+)
   EVOKE_METAL_OPERATOR(-)
@@ -204,25 +205,25 @@ struct bfloat {
   EVOKE_METAL_OPERATOR(/)
 #undef EVOKE_METAL_OPERATOR
 
-#define EVOKE_METAL_COMPARISON(op)                                            \
-  friend EVOKE_METAL_INLINE constexpr bool operator op(bfloat a, bfloat b) {    \
-    return static_cast<float>(a) op static_cast<float>(b);                    \
-  }                                                                           \
-  template <class I, metal::enable_if_t<__is_integral(I), int> = 0>             \
-  friend EVOKE_METAL_INLINE constexpr bool operator op(bfloat a, I b) {         \
-    return static_cast<float>(a) op static_cast<float>(b);                    \
-  }                                                                           \
-  template <class I, metal::enable_if_t<__is_integral(I), int> = 0>             \
-  friend EVOKE_METAL_INLINE constexpr bool operator op(I a, bfloat b) {         \
-    return static_cast<float>(a) op static_cast<float>(b);                    \
-  }                                                                           \
-  friend bool operator op(bfloat, half) = delete;                             \
-  friend bool operator op(half, bfloat) = delete;                             \
-  friend EVOKE_METAL_INLINE constexpr bool operator op(bfloat a, float b) {     \
-    return static_cast<float>(a) op b;                                        \
-  }                                                                           \
-  friend EVOKE_METAL_INLINE constexpr bool operator op(float a, bfloat b) {     \
-    return a op static_cast<float>(b);                                        \
+#define EVOKE_METAL_COMPARISON(op)                                           \
+  friend EVOKE_METAL_INLINE constexpr bool operator op(bfloat a, bfloat b) { \
+    return static_cast<float>(a) op static_cast<float>(b);                   \
+  }                                                                          \
+  template <class I, metal::enable_if_t<__is_integral(I), int> = 0>          \
+  friend EVOKE_METAL_INLINE constexpr bool operator op(bfloat a, I b) {      \
+    return static_cast<float>(a) op static_cast<float>(b);                   \
+  }                                                                          \
+  template <class I, metal::enable_if_t<__is_integral(I), int> = 0>          \
+  friend EVOKE_METAL_INLINE constexpr bool operator op(I a, bfloat b) {      \
+    return static_cast<float>(a) op static_cast<float>(b);                   \
+  }                                                                          \
+  friend bool operator op(bfloat, half) = delete;                            \
+  friend bool operator op(half, bfloat) = delete;                            \
+  friend EVOKE_METAL_INLINE constexpr bool operator op(bfloat a, float b) {  \
+    return static_cast<float>(a) op b;                                       \
+  }                                                                          \
+  friend EVOKE_METAL_INLINE constexpr bool operator op(float a, bfloat b) {  \
+    return a op static_cast<float>(b);                                       \
   }
   EVOKE_METAL_COMPARISON(==)
   EVOKE_METAL_COMPARISON(!=)
@@ -268,15 +269,15 @@ using ::half;
 
 template <class T>
 struct numeric_limits;
-#define EVOKE_METAL_LIMITS(T, Low, High)                      \
-  template <>                                               \
-  struct numeric_limits<T> {                                \
-    static constexpr T max() { return High; }               \
-    static constexpr T min() { return Low; }                \
-    static constexpr T lowest() { return Low; }             \
+#define EVOKE_METAL_LIMITS(T, Low, High)                     \
+  template <>                                                \
+  struct numeric_limits<T> {                                 \
+    static constexpr T max() { return High; }                \
+    static constexpr T min() { return Low; }                 \
+    static constexpr T lowest() { return Low; }              \
     static constexpr int digits = sizeof(T) * 8 - (Low < 0); \
-    static constexpr bool is_integer = true;                \
-    static constexpr bool is_signed = Low < 0;              \
+    static constexpr bool is_integer = true;                 \
+    static constexpr bool is_signed = Low < 0;               \
   };
 EVOKE_METAL_LIMITS(bool, false, true)
 EVOKE_METAL_LIMITS(char, -128, 127)
@@ -289,26 +290,28 @@ EVOKE_METAL_LIMITS(uint, 0, 4294967295u)
 EVOKE_METAL_LIMITS(long, -9223372036854775807l - 1, 9223372036854775807l)
 EVOKE_METAL_LIMITS(ulong, 0, 18446744073709551615ul)
 #undef EVOKE_METAL_LIMITS
-#define EVOKE_METAL_LIMITS(T, Max, Min, Epsilon, Digits, Inf, Nan)     \
-  template <>                                                        \
-  struct numeric_limits<T> {                                         \
-    static constexpr T max() { return Max; }                         \
-    static constexpr T lowest() { return -Max; }                     \
-    static constexpr T min() { return Min; }                         \
-    static constexpr T epsilon() { return Epsilon; }                 \
-    static constexpr T infinity() { return Inf; }                    \
-    static constexpr T quiet_NaN() { return Nan; }                   \
-    static constexpr T signaling_NaN() { return Nan; }               \
-    static constexpr int digits = Digits;                            \
-    static constexpr bool is_integer = false;                        \
-    static constexpr bool is_signed = true;                          \
-    static constexpr bool has_infinity = true;                       \
+#define EVOKE_METAL_LIMITS(T, Max, Min, Epsilon, Digits, Inf, Nan) \
+  template <>                                                      \
+  struct numeric_limits<T> {                                       \
+    static constexpr T max() { return Max; }                       \
+    static constexpr T lowest() { return -Max; }                   \
+    static constexpr T min() { return Min; }                       \
+    static constexpr T epsilon() { return Epsilon; }               \
+    static constexpr T infinity() { return Inf; }                  \
+    static constexpr T quiet_NaN() { return Nan; }                 \
+    static constexpr T signaling_NaN() { return Nan; }             \
+    static constexpr int digits = Digits;                          \
+    static constexpr bool is_integer = false;                      \
+    static constexpr bool is_signed = true;                        \
+    static constexpr bool has_infinity = true;                     \
   };
 EVOKE_METAL_LIMITS(float, FLT_MAX, FLT_MIN, FLT_EPSILON, 24, INFINITY, NAN)
-EVOKE_METAL_LIMITS(half, 65504.0_evoke_h, 6.103515625e-5_evoke_h, 9.765625e-4_evoke_h, 11,
-                   static_cast<half>(INFINITY), static_cast<half>(NAN))
-EVOKE_METAL_LIMITS(bfloat, 3.38953138925153547590e+38_evoke_bf, 1.17549435e-38_evoke_bf,
-                   0.0078125_evoke_bf, 8, bfloat(INFINITY), bfloat(NAN))
+EVOKE_METAL_LIMITS(half, 65504.0_evoke_h, 6.103515625e-5_evoke_h,
+                   9.765625e-4_evoke_h, 11, static_cast<half>(INFINITY),
+                   static_cast<half>(NAN))
+EVOKE_METAL_LIMITS(bfloat, 3.38953138925153547590e+38_evoke_bf,
+                   1.17549435e-38_evoke_bf, 0.0078125_evoke_bf, 8,
+                   bfloat(INFINITY), bfloat(NAN))
 #undef EVOKE_METAL_LIMITS
 
 // The same bits as another type of the same size.

@@ -35,9 +35,9 @@ struct evoke_swizzle {
     const int index[] = {I...};
     return evoke_data[index[i]];
   }
-#define EVOKE_METAL_COMPOUND(op)                        \
-  template <class X>                                  \
-  EVOKE_METAL_INLINE evoke_swizzle& operator op##=(X x) { \
+#define EVOKE_METAL_COMPOUND(op)                                  \
+  template <class X>                                              \
+  EVOKE_METAL_INLINE evoke_swizzle& operator op##=(X x) {         \
     return *this = static_cast<vec<T, sizeof...(I)>>(*this) op x; \
   }
   EVOKE_METAL_COMPOUND(+)
@@ -90,68 +90,72 @@ struct evoke_vector_base {
 };
 
 #define EVOKE_METAL_VECTOR_BODY(N)                                             \
-  vec() = default;                                                           \
-  vec(const vec&) = default;                                                 \
+  vec() = default;                                                             \
+  vec(const vec&) = default;                                                   \
   EVOKE_METAL_INLINE vec& operator=(const vec& other) {                        \
-    __builtin_memcpy(evoke_data, other.evoke_data, sizeof(evoke_data));            \
-    return *this;                                                            \
-  }                                                                          \
-  template <class S, enable_if_t<evoke_is_scalar<S> &&                         \
-                                     __is_convertible_to(S, T),              \
-                                 int> = 0>                                   \
+    __builtin_memcpy(evoke_data, other.evoke_data, sizeof(evoke_data));        \
+    return *this;                                                              \
+  }                                                                            \
+  template <class S,                                                           \
+            enable_if_t<evoke_is_scalar<S>&& __is_convertible_to(S, T), int> = \
+                0>                                                             \
   EVOKE_METAL_INLINE vec(S value) {                                            \
-    const T converted = value;                                               \
+    const T converted = value;                                                 \
     for (int i = 0; i < N; ++i) evoke_data[i] = converted;                     \
-  }                                                                          \
-  template <class S, enable_if_t<evoke_is_scalar<S> &&                         \
-                                     !__is_convertible_to(S, T),             \
-                                 int> = 0>                                   \
+  }                                                                            \
+  template <                                                                   \
+      class S,                                                                 \
+      enable_if_t<evoke_is_scalar<S> && !__is_convertible_to(S, T), int> = 0>  \
   EVOKE_METAL_INLINE explicit vec(S value) : vec(static_cast<T>(value)) {}     \
-  template <class U, enable_if_t<!__is_same(U, T), int> = 0>                  \
+  template <class U, enable_if_t<!__is_same(U, T), int> = 0>                   \
   EVOKE_METAL_INLINE explicit vec(const vec<U, N>& other) {                    \
     for (int i = 0; i < N; ++i) evoke_data[i] = static_cast<T>(other[i]);      \
-  }                                                                          \
-  template <class U, int M, int... I,                                        \
-            enable_if_t<sizeof...(I) == N && !__is_same(U, T), int> = 0>      \
-  EVOKE_METAL_INLINE explicit vec(const evoke_swizzle<U, M, I...>& other)        \
-      : vec(static_cast<vec<U, N>>(other)) {}                                \
-  template <class A, class B, class... More,                                 \
-            enable_if_t<evoke_components<A> + evoke_components<B> +              \
-                                (0 + ... + evoke_components<More>) == N &&     \
-                            evoke_fits<T, A> && evoke_fits<T, B> &&              \
+  }                                                                            \
+  template <class U, int M, int... I,                                          \
+            enable_if_t<sizeof...(I) == N && !__is_same(U, T), int> = 0>       \
+  EVOKE_METAL_INLINE explicit vec(const evoke_swizzle<U, M, I...>& other)      \
+      : vec(static_cast<vec<U, N>>(other)) {}                                  \
+  template <class A, class B, class... More,                                   \
+            enable_if_t<evoke_components<A> + evoke_components<B> +            \
+                                    (0 + ... + evoke_components<More>) ==      \
+                                N &&                                           \
+                            evoke_fits<T, A> && evoke_fits<T, B> &&            \
                             (true && ... && evoke_fits<T, More>),              \
-                        int> = 0>                                            \
+                        int> = 0>                                              \
   EVOKE_METAL_INLINE vec(const A& a, const B& b, const More&... more) {        \
-    int at = 0;                                                              \
-    evoke_vector_base<T, N>::put(evoke_data, at, a);                             \
-    evoke_vector_base<T, N>::put(evoke_data, at, b);                             \
-    (evoke_vector_base<T, N>::put(evoke_data, at, more), ...);                   \
-  }                                                                          \
-  EVOKE_METAL_INLINE T& operator[](int i) { return evoke_data[i]; }              \
-  EVOKE_METAL_INLINE const T& operator[](int i) const { return evoke_data[i]; }  \
+    int at = 0;                                                                \
+    evoke_vector_base<T, N>::put(evoke_data, at, a);                           \
+    evoke_vector_base<T, N>::put(evoke_data, at, b);                           \
+    (evoke_vector_base<T, N>::put(evoke_data, at, more), ...);                 \
+  }                                                                            \
+  EVOKE_METAL_INLINE T& operator[](int i) { return evoke_data[i]; }            \
+  EVOKE_METAL_INLINE const T& operator[](int i) const {                        \
+    return evoke_data[i];                                                      \
+  }                                                                            \
   EVOKE_METAL_INLINE vec operator-() const {                                   \
-    vec result;                                                              \
-    for (int i = 0; i < N; ++i) result.evoke_data[i] = -evoke_data[i];           \
-    return result;                                                           \
-  }                                                                          \
+    vec result;                                                                \
+    for (int i = 0; i < N; ++i) result.evoke_data[i] = -evoke_data[i];         \
+    return result;                                                             \
+  }                                                                            \
   EVOKE_METAL_INLINE vec operator+() const { return *this; }                   \
   EVOKE_METAL_INLINE vec operator~() const {                                   \
-    vec result;                                                              \
-    for (int i = 0; i < N; ++i) result.evoke_data[i] = ~evoke_data[i];           \
-    return result;                                                           \
-  }                                                                          \
+    vec result;                                                                \
+    for (int i = 0; i < N; ++i) result.evoke_data[i] = ~evoke_data[i];         \
+    return result;                                                             \
+  }                                                                            \
   EVOKE_METAL_COMPOUND_LIST
 
-#define EVOKE_METAL_COMPOUND(op)               \
-  template <class X>                         \
+#define EVOKE_METAL_COMPOUND(op)                \
+  template <class X>                            \
   EVOKE_METAL_INLINE vec& operator op##=(X x) { \
-    return *this = *this op x;               \
+    return *this = *this op x;                  \
   }
-#define EVOKE_METAL_COMPOUND_LIST                                    \
-  EVOKE_METAL_COMPOUND(+) EVOKE_METAL_COMPOUND(-) EVOKE_METAL_COMPOUND(*) \
-  EVOKE_METAL_COMPOUND(/) EVOKE_METAL_COMPOUND(%) EVOKE_METAL_COMPOUND(&) \
-  EVOKE_METAL_COMPOUND(|) EVOKE_METAL_COMPOUND(^) EVOKE_METAL_COMPOUND(<<) \
-  EVOKE_METAL_COMPOUND(>>)
+#define EVOKE_METAL_COMPOUND_LIST                                             \
+  EVOKE_METAL_COMPOUND(+)                                                     \
+  EVOKE_METAL_COMPOUND(-)                                                     \
+  EVOKE_METAL_COMPOUND(*) EVOKE_METAL_COMPOUND(/) EVOKE_METAL_COMPOUND(%)     \
+      EVOKE_METAL_COMPOUND(&) EVOKE_METAL_COMPOUND(|) EVOKE_METAL_COMPOUND(^) \
+          EVOKE_METAL_COMPOUND(<<) EVOKE_METAL_COMPOUND(>>)
 
 // Names of two, three and four components over the letters of one alphabet.
 #define EVOKE_METAL_SWIZZLE2(N, a, i, b, j) evoke_swizzle<T, N, i, j> a##b;
@@ -160,56 +164,63 @@ struct evoke_vector_base {
 #define EVOKE_METAL_SWIZZLE4(N, a, i, b, j, c, k, d, l) \
   evoke_swizzle<T, N, i, j, k, l> a##b##c##d;
 
-#define EVOKE_METAL_PAIRS2(N)                                        \
-  EVOKE_METAL_SWIZZLE2(N, x, 0, x, 0) EVOKE_METAL_SWIZZLE2(N, x, 0, y, 1) \
+#define EVOKE_METAL_PAIRS2(N)         \
+  EVOKE_METAL_SWIZZLE2(N, x, 0, x, 0) \
+  EVOKE_METAL_SWIZZLE2(N, x, 0, y, 1) \
   EVOKE_METAL_SWIZZLE2(N, y, 1, x, 0) EVOKE_METAL_SWIZZLE2(N, y, 1, y, 1)
-#define EVOKE_METAL_PAIRS3(N)                                        \
-  EVOKE_METAL_PAIRS2(N)                                              \
-  EVOKE_METAL_SWIZZLE2(N, x, 0, z, 2) EVOKE_METAL_SWIZZLE2(N, y, 1, z, 2) \
+#define EVOKE_METAL_PAIRS3(N)                                             \
+  EVOKE_METAL_PAIRS2(N)                                                   \
+  EVOKE_METAL_SWIZZLE2(N, x, 0, z, 2)                                     \
+  EVOKE_METAL_SWIZZLE2(N, y, 1, z, 2)                                     \
   EVOKE_METAL_SWIZZLE2(N, z, 2, x, 0) EVOKE_METAL_SWIZZLE2(N, z, 2, y, 1) \
-  EVOKE_METAL_SWIZZLE2(N, z, 2, z, 2)
-#define EVOKE_METAL_PAIRS4(N)                                        \
-  EVOKE_METAL_PAIRS3(N)                                              \
-  EVOKE_METAL_SWIZZLE2(N, x, 0, w, 3) EVOKE_METAL_SWIZZLE2(N, y, 1, w, 3) \
-  EVOKE_METAL_SWIZZLE2(N, z, 2, w, 3) EVOKE_METAL_SWIZZLE2(N, w, 3, x, 0) \
-  EVOKE_METAL_SWIZZLE2(N, w, 3, y, 1) EVOKE_METAL_SWIZZLE2(N, w, 3, z, 2) \
-  EVOKE_METAL_SWIZZLE2(N, w, 3, w, 3)
+      EVOKE_METAL_SWIZZLE2(N, z, 2, z, 2)
+#define EVOKE_METAL_PAIRS4(N)                                                 \
+  EVOKE_METAL_PAIRS3(N)                                                       \
+  EVOKE_METAL_SWIZZLE2(N, x, 0, w, 3)                                         \
+  EVOKE_METAL_SWIZZLE2(N, y, 1, w, 3)                                         \
+  EVOKE_METAL_SWIZZLE2(N, z, 2, w, 3) EVOKE_METAL_SWIZZLE2(N, w, 3, x, 0)     \
+      EVOKE_METAL_SWIZZLE2(N, w, 3, y, 1) EVOKE_METAL_SWIZZLE2(N, w, 3, z, 2) \
+          EVOKE_METAL_SWIZZLE2(N, w, 3, w, 3)
 
-#define EVOKE_METAL_TRIPLES_C3(N, a, i, b, j)  \
-  EVOKE_METAL_SWIZZLE3(N, a, i, b, j, x, 0)    \
-  EVOKE_METAL_SWIZZLE3(N, a, i, b, j, y, 1)    \
+#define EVOKE_METAL_TRIPLES_C3(N, a, i, b, j) \
+  EVOKE_METAL_SWIZZLE3(N, a, i, b, j, x, 0)   \
+  EVOKE_METAL_SWIZZLE3(N, a, i, b, j, y, 1)   \
   EVOKE_METAL_SWIZZLE3(N, a, i, b, j, z, 2)
-#define EVOKE_METAL_TRIPLES_B3(N, a, i)  \
-  EVOKE_METAL_TRIPLES_C3(N, a, i, x, 0)  \
-  EVOKE_METAL_TRIPLES_C3(N, a, i, y, 1)  \
+#define EVOKE_METAL_TRIPLES_B3(N, a, i) \
+  EVOKE_METAL_TRIPLES_C3(N, a, i, x, 0) \
+  EVOKE_METAL_TRIPLES_C3(N, a, i, y, 1) \
   EVOKE_METAL_TRIPLES_C3(N, a, i, z, 2)
-#define EVOKE_METAL_TRIPLES3(N) \
+#define EVOKE_METAL_TRIPLES3(N)   \
   EVOKE_METAL_TRIPLES_B3(N, x, 0) \
   EVOKE_METAL_TRIPLES_B3(N, y, 1) EVOKE_METAL_TRIPLES_B3(N, z, 2)
-#define EVOKE_METAL_TRIPLES_C4(N, a, i, b, j)  \
-  EVOKE_METAL_TRIPLES_C3(N, a, i, b, j)        \
+#define EVOKE_METAL_TRIPLES_C4(N, a, i, b, j) \
+  EVOKE_METAL_TRIPLES_C3(N, a, i, b, j)       \
   EVOKE_METAL_SWIZZLE3(N, a, i, b, j, w, 3)
-#define EVOKE_METAL_TRIPLES_B4(N, a, i)                                  \
-  EVOKE_METAL_TRIPLES_C4(N, a, i, x, 0) EVOKE_METAL_TRIPLES_C4(N, a, i, y, 1) \
+#define EVOKE_METAL_TRIPLES_B4(N, a, i) \
+  EVOKE_METAL_TRIPLES_C4(N, a, i, x, 0) \
+  EVOKE_METAL_TRIPLES_C4(N, a, i, y, 1) \
   EVOKE_METAL_TRIPLES_C4(N, a, i, z, 2) EVOKE_METAL_TRIPLES_C4(N, a, i, w, 3)
-#define EVOKE_METAL_TRIPLES4(N)                                  \
-  EVOKE_METAL_TRIPLES_B4(N, x, 0) EVOKE_METAL_TRIPLES_B4(N, y, 1) \
+#define EVOKE_METAL_TRIPLES4(N)   \
+  EVOKE_METAL_TRIPLES_B4(N, x, 0) \
+  EVOKE_METAL_TRIPLES_B4(N, y, 1) \
   EVOKE_METAL_TRIPLES_B4(N, z, 2) EVOKE_METAL_TRIPLES_B4(N, w, 3)
 #define EVOKE_METAL_QUADS_D(N, a, i, b, j, c, k)  \
   EVOKE_METAL_SWIZZLE4(N, a, i, b, j, c, k, x, 0) \
   EVOKE_METAL_SWIZZLE4(N, a, i, b, j, c, k, y, 1) \
   EVOKE_METAL_SWIZZLE4(N, a, i, b, j, c, k, z, 2) \
   EVOKE_METAL_SWIZZLE4(N, a, i, b, j, c, k, w, 3)
-#define EVOKE_METAL_QUADS_C(N, a, i, b, j)  \
-  EVOKE_METAL_QUADS_D(N, a, i, b, j, x, 0)  \
-  EVOKE_METAL_QUADS_D(N, a, i, b, j, y, 1)  \
-  EVOKE_METAL_QUADS_D(N, a, i, b, j, z, 2)  \
+#define EVOKE_METAL_QUADS_C(N, a, i, b, j) \
+  EVOKE_METAL_QUADS_D(N, a, i, b, j, x, 0) \
+  EVOKE_METAL_QUADS_D(N, a, i, b, j, y, 1) \
+  EVOKE_METAL_QUADS_D(N, a, i, b, j, z, 2) \
   EVOKE_METAL_QUADS_D(N, a, i, b, j, w, 3)
-#define EVOKE_METAL_QUADS_B(N, a, i)                                  \
-  EVOKE_METAL_QUADS_C(N, a, i, x, 0) EVOKE_METAL_QUADS_C(N, a, i, y, 1) \
+#define EVOKE_METAL_QUADS_B(N, a, i) \
+  EVOKE_METAL_QUADS_C(N, a, i, x, 0) \
+  EVOKE_METAL_QUADS_C(N, a, i, y, 1) \
   EVOKE_METAL_QUADS_C(N, a, i, z, 2) EVOKE_METAL_QUADS_C(N, a, i, w, 3)
-#define EVOKE_METAL_QUADS(N)                                  \
-  EVOKE_METAL_QUADS_B(N, x, 0) EVOKE_METAL_QUADS_B(N, y, 1)     \
+#define EVOKE_METAL_QUADS(N)   \
+  EVOKE_METAL_QUADS_B(N, x, 0) \
+  EVOKE_METAL_QUADS_B(N, y, 1) \
   EVOKE_METAL_QUADS_B(N, z, 2) EVOKE_METAL_QUADS_B(N, w, 3)
 
 template <class T>
@@ -290,16 +301,17 @@ EVOKE_METAL_INLINE auto evoke_component(const X& x, int i) {
   }
 }
 
-#define EVOKE_METAL_OPERATOR(op)                                              \
-  template <class L, class R, enable_if_t<evoke_operands<L, R>(), int> = 0>     \
-  EVOKE_METAL_INLINE evoke_common<L, R> operator op(const L& l, const R& r) {     \
-    using V = evoke_common<L, R>;                                               \
-    V result;                                                                 \
-    for (int i = 0; i < evoke_length<V>; ++i) {                                 \
-      result.evoke_data[i] = static_cast<evoke_element<V>>(                       \
-          evoke_component<V>(l, i) op evoke_component<V>(r, i));                  \
-    }                                                                         \
-    return result;                                                            \
+#define EVOKE_METAL_OPERATOR(op)                                            \
+  template <class L, class R, enable_if_t<evoke_operands<L, R>(), int> = 0> \
+  EVOKE_METAL_INLINE evoke_common<L, R> operator op(const L & l,            \
+                                                    const R & r) {          \
+    using V = evoke_common<L, R>;                                           \
+    V result;                                                               \
+    for (int i = 0; i < evoke_length<V>; ++i) {                             \
+      result.evoke_data[i] = static_cast<evoke_element<V>>(                 \
+          evoke_component<V>(l, i) op evoke_component<V>(r, i));            \
+    }                                                                       \
+    return result;                                                          \
   }
 EVOKE_METAL_OPERATOR(+)
 EVOKE_METAL_OPERATOR(-)
@@ -314,13 +326,14 @@ EVOKE_METAL_OPERATOR(>>)
 #undef EVOKE_METAL_OPERATOR
 
 #define EVOKE_METAL_COMPARISON(op)                                            \
-  template <class L, class R, enable_if_t<evoke_operands<L, R>(), int> = 0>     \
-  EVOKE_METAL_INLINE vec<bool, evoke_length<evoke_common<L, R>>> operator op(     \
-      const L& l, const R& r) {                                               \
-    using V = evoke_common<L, R>;                                               \
-    vec<bool, evoke_length<V>> result;                                          \
-    for (int i = 0; i < evoke_length<V>; ++i) {                                 \
-      result.evoke_data[i] = evoke_component<V>(l, i) op evoke_component<V>(r, i);  \
+  template <class L, class R, enable_if_t<evoke_operands<L, R>(), int> = 0>   \
+  EVOKE_METAL_INLINE vec<bool, evoke_length<evoke_common<L, R>>> operator op( \
+      const L & l, const R & r) {                                             \
+    using V = evoke_common<L, R>;                                             \
+    vec<bool, evoke_length<V>> result;                                        \
+    for (int i = 0; i < evoke_length<V>; ++i) {                               \
+      result.evoke_data[i] =                                                  \
+          evoke_component<V>(l, i) op evoke_component<V>(r, i);               \
     }                                                                         \
     return result;                                                            \
   }
@@ -351,10 +364,10 @@ struct evoke_packed {
   EVOKE_METAL_INLINE const T& operator[](int i) const { return evoke_data[i]; }
 };
 
-#define EVOKE_METAL_NAMES(name, T)          \
-  using name##2 = vec<T, 2>;                \
-  using name##3 = vec<T, 3>;                \
-  using name##4 = vec<T, 4>;                \
+#define EVOKE_METAL_NAMES(name, T)             \
+  using name##2 = vec<T, 2>;                   \
+  using name##3 = vec<T, 3>;                   \
+  using name##4 = vec<T, 4>;                   \
   using packed_##name##2 = evoke_packed<T, 2>; \
   using packed_##name##3 = evoke_packed<T, 3>; \
   using packed_##name##4 = evoke_packed<T, 4>;
