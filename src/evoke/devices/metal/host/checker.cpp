@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "evoke/base/error.h"
 
@@ -59,6 +60,32 @@ std::string_view verb(Checker::Access kind) {
   return "";
 }
 
+// A frame begins with the compiler's description of it: how many variables,
+// and for each: offset, size, length of what follows, name:line.
+struct FrameVariable {
+  std::size_t begin = 0;
+  std::size_t size = 0;
+  std::string name;
+};
+
+std::vector<FrameVariable> frame_variables(const char* description) {
+  std::vector<FrameVariable> variables;
+  char* at = nullptr;
+  for (int64_t count = std::strtoll(description, &at, 10); count > 0; --count) {
+    FrameVariable variable;
+    variable.begin = static_cast<std::size_t>(std::strtoll(at, &at, 10));
+    variable.size = static_cast<std::size_t>(std::strtoll(at, &at, 10));
+    const int64_t length = std::strtoll(at, &at, 10);
+    if (*at != ' ' || length <= 0) break;
+    variable.name.assign(at + 1, static_cast<std::size_t>(length));
+    variable.name.resize(
+        std::min(variable.name.find(':'), variable.name.size()));
+    at += 1 + length;
+    variables.push_back(std::move(variable));
+  }
+  return variables;
+}
+
 }  // namespace
 
 // Who touched a unit of threadgroup memory, since the latest fence.
@@ -106,6 +133,7 @@ void Checker::begin_threadgroup(MemoryMap* map, const CodeMap* code,
   threadgroup_ = threadgroup;
   ++generation_;
   variables_.clear();
+  pending_group_.clear();
 }
 
 void Checker::forget_stacks() {
@@ -127,13 +155,25 @@ void Checker::add_variable(const EvokeMetalVariable& variable,
   variables_.push_back({&variable, offset});
 }
 
-const Finding* Checker::report(FindingKind kind, const void* code,
+const Finding* Checker::report(const Accessor& who, FindingKind kind, int line,
                                std::string text) {
   finding_.kind = kind;
   finding_.threadgroup = threadgroup_;
-  finding_.line = code_->line_of(code_->offset_of(code));
-  finding_.message = std::move(text);
+  finding_.line = line;
+  finding_.message = who_is(who.thread) + " " + text;
   return &finding_;
+}
+
+int Checker::line_of(const void* code) const {
+  return code_->line_of(code_->offset_of(code));
+}
+
+const Finding* Checker::pending() const {
+  return pending_group_.empty() ? nullptr : &pending_group_.front();
+}
+
+std::vector<Finding> Checker::take_pending() {
+  return std::exchange(pending_device_, {});
 }
 
 std::string Checker::who_is(uint16_t thread) const {
@@ -157,7 +197,7 @@ const Finding* Checker::access(const Accessor& who, uintptr_t address,
     }
   }
   if (address - stacks_.begin() < stacks_.bytes()) {
-    return private_access(address, bytes, kind, code);
+    return private_access(who, address, bytes, kind, code);
   }
   if (address - reinterpret_cast<uintptr_t>(memory_) < memory_bytes_) {
     return group_access(who, address, bytes, kind, code);
@@ -195,11 +235,22 @@ void Checker::set_frame(uintptr_t shadow, std::size_t count, uint8_t value) {
   uint8_t* const state = stack_shadow_ + address;
   if (value == kLeft || value == kMiddle || value == kRight) {
     std::memset(state, value, bytes);
-    if (value == kLeft) frame_ = address + bytes;
+    if (value == kLeft) {
+      base_ = address;
+      frame_ = address + bytes;
+    }
     if (value == kRight && frame_ != 0) {
       // What the red zones left free holds variables, not written yet.
       for (uint8_t* each = stack_shadow_ + frame_; each < state; ++each) {
         if (*each == kPlain) *each = kUnwritten;
+      }
+      const char* description = nullptr;
+      std::memcpy(&description,
+                  reinterpret_cast<const void*>(stacks_.begin() + base_ + 8),
+                  sizeof(description));
+      for (const Range& each : written_by_caller(description)) {
+        std::memset(stack_shadow_ + base_ + each.begin, kPlain,
+                    each.end - each.begin);
       }
       frame_ = 0;
     }
@@ -218,33 +269,46 @@ void Checker::set_frame(uintptr_t shadow, std::size_t count, uint8_t value) {
   }
 }
 
-const Finding* Checker::private_access(uintptr_t address, std::size_t bytes,
-                                       Access kind, const void* code) {
+// "count offset size length name:line offset size ...": what clang passes by
+// value lies in a copy called "name.byval".
+const std::vector<Checker::Range>& Checker::written_by_caller(
+    const char* description) {
+  const auto [place, fresh] = written_by_caller_.try_emplace(description);
+  if (!fresh) return place->second;
+  for (const FrameVariable& each : frame_variables(description)) {
+    if (each.name.ends_with(".byval")) {
+      place->second.push_back({each.begin, each.begin + each.size});
+    }
+  }
+  return place->second;
+}
+
+const Finding* Checker::private_access(const Accessor& who, uintptr_t address,
+                                       std::size_t bytes, Access kind,
+                                       const void* code) {
   uint8_t* const state = stack_shadow_ + (address - stacks_.begin());
   bool unwritten = false;
   for (std::size_t i = 0; i < bytes; ++i) {
     if (state[i] >= kLeft) {
-      return report(FindingKind::out_of_bounds_private, code,
+      return report(who, FindingKind::out_of_bounds_private, line_of(code),
                     fmt::format("{} {} bytes {}", verb(kind), bytes,
-                                describe_private(address + i, bytes)));
+                                describe_private(address + i)));
     }
     unwritten |= state[i] == kUnwritten;
   }
   if (!unwritten) return nullptr;
   if (kind == Access::read) {
-    return report(FindingKind::uninitialised_private, code,
+    return report(who, FindingKind::uninitialised_private, line_of(code),
                   fmt::format("reads {} bytes {} that it never wrote", bytes,
-                              describe_private(address, bytes)));
+                              describe_private(address)));
   }
   std::memset(state, kPlain, bytes);
   return nullptr;
 }
 
-// "of its variable 'scores' (line 12)", or what lies closest. Frames begin
-// with a red zone that holds the compiler's description of it: how many
-// variables, and for each: offset, size, length of its name, name:line.
-std::string Checker::describe_private(uintptr_t address,
-                                      std::size_t /*bytes*/) const {
+// "at byte 4 of its private variable 'scores' of 32 bytes", or beside what
+// lies closest.
+std::string Checker::describe_private(uintptr_t address) const {
   constexpr std::size_t kLongestFrame = 128 * 1024;
   const uintptr_t begin = stacks_.begin();
   for (uintptr_t at = address & ~uintptr_t{31};
@@ -256,25 +320,18 @@ std::string Checker::describe_private(uintptr_t address,
     const char* text = nullptr;
     std::memcpy(&text, reinterpret_cast<const void*>(at + 8), sizeof(text));
     const auto offset = static_cast<int64_t>(address - at);
-    char* end = nullptr;
-    int64_t count = std::strtoll(text, &end, 10);
     std::string best = "of its private memory";
     int64_t least = INT64_MAX;
-    for (; count > 0; --count) {
-      const int64_t first = std::strtoll(end, &end, 10);
-      const int64_t size = std::strtoll(end, &end, 10);
-      const int64_t length = std::strtoll(end, &end, 10);
-      if (*end != ' ' || length <= 0) break;
-      const std::string name(end + 1, static_cast<std::size_t>(length));
-      end += 1 + length;
-      const int64_t distance = offset < first           ? first - offset
-                               : offset >= first + size ? offset - first - size
-                                                        : -1;
+    for (const FrameVariable& each : frame_variables(text)) {
+      const auto first = static_cast<int64_t>(each.begin);
+      const auto last = static_cast<int64_t>(each.begin + each.size);
+      const int64_t distance = offset < first   ? first - offset
+                               : offset >= last ? offset - last
+                                                : -1;
       if (distance >= least) continue;
       least = distance;
-      const std::string variable =
-          fmt::format("its private variable '{}' of {} bytes",
-                      name.substr(0, name.find(':')), size);
+      const std::string variable = fmt::format(
+          "its private variable '{}' of {} bytes", each.name, each.size);
       best =
           distance < 0
               ? fmt::format("at byte {} of {}", offset - first, variable)
@@ -312,7 +369,7 @@ const Finding* Checker::group_access(const Accessor& who, uintptr_t address,
       }
     }
     return report(
-        FindingKind::out_of_bounds_threadgroup, code,
+        who, FindingKind::out_of_bounds_threadgroup, line_of(code),
         best == nullptr
             ? fmt::format("{} threadgroup memory that no variable has",
                           verb(kind))
@@ -349,10 +406,11 @@ const Finding* Checker::group_access(const Accessor& who, uintptr_t address,
           who.group.barriers > cell.write_group.barriers ||
           (same_writer_group && who.simd.barriers > cell.write_simd.barriers);
       return report(
+          who,
           barrier             ? FindingKind::wrong_barrier_flags
           : same_writer_group ? FindingKind::race_simdgroup
                               : FindingKind::race_threadgroup,
-          code,
+          line_of(code),
           fmt::format("{} {}, which {} wrote{}, with no {} between", verb(kind),
                       element(), who_is(cell.writer), where(cell.write_code),
                       barrier ? "barrier that has mem_flags::mem_threadgroup"
@@ -362,9 +420,12 @@ const Finding* Checker::group_access(const Accessor& who, uintptr_t address,
     }
     if (kind == Access::read) {
       if (!cell.written) {
-        return report(
-            FindingKind::uninitialised_threadgroup, code,
-            fmt::format("reads {}, which no thread has written", element()));
+        // A race, perhaps, with a thread that runs later; else this.
+        if (pending_group_.empty()) {
+          pending_group_.push_back(*report(
+              who, FindingKind::uninitialised_threadgroup, line_of(code),
+              fmt::format("reads {}, which no thread has written", element())));
+        }
       }
       if (!cell.read ||
           cell.read_group.threadgroup_fences != who.group.threadgroup_fences) {
@@ -398,10 +459,11 @@ const Finding* Checker::group_access(const Accessor& who, uintptr_t address,
             who.group.barriers > cell.read_group.barriers ||
             (!others && who.simd.barriers > cell.read_simd.barriers);
         return report(
+            who,
             barrier  ? FindingKind::wrong_barrier_flags
             : others ? FindingKind::race_threadgroup
                      : FindingKind::race_simdgroup,
-            code,
+            cell.written ? line_of(code) : code_->line_of(cell.read_code),
             fmt::format(
                 "{} {}, which {}{} read{}, with no {} between", verb(kind),
                 element(),
@@ -428,17 +490,18 @@ const Finding* Checker::group_access(const Accessor& who, uintptr_t address,
   return nullptr;
 }
 
-const Finding* Checker::wild_access(uintptr_t address, std::size_t bytes,
-                                    Access kind, const void* code) {
+const Finding* Checker::wild_access(const Accessor& who, uintptr_t address,
+                                    std::size_t bytes, Access kind,
+                                    const void* code) {
   const Region* region = map_->nearest(address);
   if (region == nullptr) {
     return report(
-        FindingKind::out_of_bounds_device, code,
+        who, FindingKind::out_of_bounds_device, line_of(code),
         fmt::format("{} memory that is none of its arguments", verb(kind)));
   }
   const bool inside = address >= region->begin && address < region->end;
   return report(
-      FindingKind::out_of_bounds_device, code,
+      who, FindingKind::out_of_bounds_device, line_of(code),
       fmt::format("{} {} bytes out of bounds: {} of '{}'{}", verb(kind), bytes,
                   region->place(address), region->name,
                   inside ? "" : ", the buffer closest to the address"));
@@ -455,15 +518,15 @@ const Finding* Checker::device_access(const Accessor& who, uintptr_t address,
     if (kind == Access::read && code_->is_constant(address, bytes)) {
       return nullptr;
     }
-    return wild_access(address, bytes, kind, code);
+    return wild_access(who, address, bytes, kind, code);
   }
   Region& region = *latest_;
   if (region.valid_bytes(address) < bytes) {
-    return wild_access(address, bytes, kind, code);
+    return wild_access(who, address, bytes, kind, code);
   }
   if (region.cells.empty()) {
     if (kind == Access::read) return nullptr;
-    return report(FindingKind::write_to_input, code,
+    return report(who, FindingKind::write_to_input, line_of(code),
                   fmt::format("{} '{}', which it may only read", verb(kind),
                               region.name));
   }
@@ -502,8 +565,9 @@ const Finding* Checker::device_unit(const Accessor& who, Region& region,
           (who.group.barriers > cell.write_group_barriers ||
            (same_simd && who.simd.barriers > cell.write_simd_barriers));
       return report(
+          who,
           barrier ? FindingKind::wrong_barrier_flags : FindingKind::race_device,
-          code,
+          line_of(code),
           same_group
               ? fmt::format("{} {}, which {} wrote{}, with no {} between",
                             verb(kind), element(), who_is(cell.writer_thread),
@@ -517,9 +581,12 @@ const Finding* Checker::device_unit(const Accessor& who, Region& region,
     }
   } else if (kind == Access::read && !cell.written && !region.zeroed &&
              region.kind != Region::Kind::input) {
-    return report(
-        FindingKind::uninitialised_scratch, code,
-        fmt::format("reads {}, which nothing has written", element()));
+    if (pending_device_.empty() ||
+        pending_device_.back().threadgroup != threadgroup_) {
+      pending_device_.push_back(*report(
+          who, FindingKind::uninitialised_scratch, line_of(code),
+          fmt::format("reads {}, which nothing has written", element())));
+    }
   }
   if (kind == Access::read) {
     const bool first = cell.read_launch != launch_;
@@ -549,7 +616,7 @@ const Finding* Checker::device_unit(const Accessor& who, Region& region,
   if (cell.read_launch == launch_) {
     if (cell.reader_group != threadgroup_) {
       return report(
-          FindingKind::race_device, code,
+          who, FindingKind::race_device, line_of(code),
           fmt::format("{} {}, which {} read{} in the same launch", verb(kind),
                       element(),
                       cell.reader_group == DeviceCell::kManyGroups
@@ -566,9 +633,10 @@ const Finding* Checker::device_unit(const Accessor& who, Region& region,
       if (others || mates) {
         const bool barrier = who.group.barriers > cell.read_group_barriers;
         return report(
+            who,
             barrier ? FindingKind::wrong_barrier_flags
                     : FindingKind::race_device,
-            code,
+            cell.written ? line_of(code) : code_->line_of(cell.read_code),
             fmt::format("{} {}, which {} read{}, with no {} between",
                         verb(kind), element(), who_is(cell.reader_thread),
                         where(cell.read_code),

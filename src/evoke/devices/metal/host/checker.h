@@ -5,8 +5,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -71,6 +71,11 @@ class Checker {
   // `shadow` the address of the first one at one byte per eight.
   void set_frame(uintptr_t shadow, std::size_t count, uint8_t value);
 
+  // A read of threadgroup memory that no thread has written since; null: none.
+  const Finding* pending() const;
+  // The same of device memory, of all threadgroups so far.
+  std::vector<Finding> take_pending();
+
   int64_t accesses() const { return accesses_; }
 
  private:
@@ -79,9 +84,13 @@ class Checker {
     const EvokeMetalVariable* declared = nullptr;
     std::size_t offset = 0;
   };
-  const Finding* report(FindingKind kind, const void* code, std::string text);
-  const Finding* private_access(uintptr_t address, std::size_t bytes,
-                                Access kind, const void* code);
+  // `text` goes on after the name of the thread.
+  const Finding* report(const Accessor& who, FindingKind kind, int line,
+                        std::string text);
+  int line_of(const void* code) const;
+  const Finding* private_access(const Accessor& who, uintptr_t address,
+                                std::size_t bytes, Access kind,
+                                const void* code);
   const Finding* group_access(const Accessor& who, uintptr_t address,
                               std::size_t bytes, Access kind, const void* code);
   const Finding* device_access(const Accessor& who, uintptr_t address,
@@ -89,9 +98,9 @@ class Checker {
                                const void* code);
   const Finding* device_unit(const Accessor& who, Region& region,
                              uintptr_t address, Access kind, const void* code);
-  const Finding* wild_access(uintptr_t address, std::size_t bytes, Access kind,
-                             const void* code);
-  std::string describe_private(uintptr_t address, std::size_t bytes) const;
+  const Finding* wild_access(const Accessor& who, uintptr_t address,
+                             std::size_t bytes, Access kind, const void* code);
+  std::string describe_private(uintptr_t address) const;
   std::string who_is(uint16_t thread) const;
   std::string where(uint32_t code) const;
 
@@ -106,7 +115,10 @@ class Checker {
   std::byte* memory_;
   std::size_t memory_bytes_;
   uint8_t* stack_shadow_ = nullptr;  // one byte per byte of the stacks
-  uintptr_t frame_ = 0;              // being laid out: after its left red zone
+  // The frame being laid out, from the stacks' begin: where it starts, and
+  // where its left red zone ends (0: none is being laid out).
+  uintptr_t base_ = 0;
+  uintptr_t frame_ = 0;
   MemoryMap* map_ = nullptr;
   const CodeMap* code_ = nullptr;
   Region* latest_ = nullptr;
@@ -116,6 +128,17 @@ class Checker {
   std::vector<Cell> cells_;  // one per byte of threadgroup memory
   std::vector<Variable> variables_;
   int64_t accesses_ = 0;
+  struct Range {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+  };
+  // Of a frame, by the compiler's description of it: arguments that the
+  // caller wrote.
+  const std::vector<Range>& written_by_caller(const char* description);
+
+  std::map<const char*, std::vector<Range>> written_by_caller_;
+  std::vector<Finding> pending_group_;   // at most one
+  std::vector<Finding> pending_device_;  // at most one per threadgroup
   Finding finding_;
 };
 

@@ -100,6 +100,10 @@ Executor::Executor() {
 
 Executor::~Executor() { ::munmap(memory_, kArenaBytes); }
 
+std::vector<Finding> Executor::take_pending() {
+  return checker_ ? checker_->take_pending() : std::vector<Finding>();
+}
+
 std::vector<Finding> Executor::take_findings() {
   failed_ = false;
   return std::exchange(findings_, {});
@@ -212,6 +216,7 @@ void Executor::finish_lane() {
     complete(group);
   }
   if (returned_ == num_lanes_) {
+    report_pending();
     Context ended = nullptr;
     evoke_metal_switch(&ended, main_);
   }
@@ -231,6 +236,14 @@ void Executor::fail(FindingKind kind, int line, std::string message) {
   findings_.push_back(
       {kind, static_cast<int64_t>(index_), line, std::move(message)});
   stop();
+}
+
+// Reads of what nobody had written, and nobody has by now.
+void Executor::report_pending() {
+  if (!checked_) return;
+  if (const Finding* const found = checker_->pending()) {
+    fail(found->kind, found->line, found->message);
+  }
 }
 
 void Executor::note(FindingKind kind, int line, std::string message) {
@@ -293,7 +306,6 @@ void Executor::go_on(Simdgroup& group, uint32_t lanes) {
   group.turn = (group.turn + 1) % static_cast<uint32_t>(group.lanes.size());
   group.waiting &= ~lanes;
   group.runnable |= lanes;
-  ++group.epochs.barriers;
 }
 
 void Executor::complete(Simdgroup& group) {
@@ -301,6 +313,7 @@ void Executor::complete(Simdgroup& group) {
   const auto base = static_cast<std::size_t>(&group - simdgroups_.data());
   const Place place = lanes_[base * kSimdWidth + first].place;
   if (place.operation == kEvokeMetalSimdgroupBarrier) {
+    ++group.epochs.barriers;
     if (group.flags & 1) ++group.epochs.device_fences;
     if (group.flags & 2) ++group.epochs.threadgroup_fences;
   }
@@ -378,6 +391,7 @@ bool Executor::resolve_barrier() {
                      "never reach: they have returned",
                      describe(first), returned_, num_lanes_));
   }
+  report_pending();
   ++epochs_.barriers;
   if (barrier_flags_ & 1) ++epochs_.device_fences;
   if (barrier_flags_ & 2) ++epochs_.threadgroup_fences;

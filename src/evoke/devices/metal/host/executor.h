@@ -54,6 +54,9 @@ class Executor {
 
   // Of all runs since take_findings().
   std::vector<Finding> take_findings();
+  // Reads of device memory that nothing had written by then. They are right
+  // only if no finding of the launch explains them better.
+  std::vector<Finding> take_pending();
   bool failed() const { return failed_; }
   int64_t accesses() const { return checker_ ? checker_->accesses() : 0; }
 
@@ -109,6 +112,7 @@ class Executor {
   [[noreturn]] void finish_lane();
   [[noreturn]] void stop();
   void fail(FindingKind kind, int line, std::string message);
+  void report_pending();
   void note(FindingKind kind, int line, std::string message);
   void set_up(const GridLaunch& launch, uint64_t index);
   void wait();

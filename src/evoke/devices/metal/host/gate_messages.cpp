@@ -66,6 +66,10 @@ bool is_file(std::string_view file, std::string_view label) {
 
 // Names of ours that stand for Metal's.
 std::string in_metals_words(std::string_view text) {
+  if (text.starts_with("variable length array")) {
+    return "variable length arrays are not supported in Metal; make the size "
+           "a constant";
+  }
   std::string out(text);
   constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kWords{
       {{"metal::evoke_atomic<", "atomic<"},
@@ -138,13 +142,6 @@ std::vector<GateMessage> address_space_messages(std::string_view output,
       messages.push_back({each.line, true,
                           in_metals_words(each.text.substr(0, option)) +
                               " (Metal only warns; the value is anything)"});
-      continue;
-    }
-    if (each.text.find("variable length array") != each.text.npos) {
-      messages.push_back(
-          {each.line, true,
-           "variable length arrays are not supported in Metal; make the size "
-           "a constant"});
       continue;
     }
     bool keep = is_pointer_message(each.text) && names_address_space(each.text);

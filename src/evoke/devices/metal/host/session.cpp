@@ -72,6 +72,7 @@ struct HostSession::Work {
   std::atomic<int64_t> watched{0};
   std::mutex mutex;
   std::vector<Finding> findings;
+  std::vector<Finding> pending;  // of use when nothing else was found
 
   bool is_watched(uint64_t index) const {
     return stride != 0 && index % stride == 0;
@@ -83,8 +84,11 @@ struct HostSession::Work {
     if (watch) ++watched;
     const bool wrong = own.failed();
     auto found = own.take_findings();
-    if (found.empty()) return;
+    auto later = watch ? own.take_pending() : std::vector<Finding>();
+    if (found.empty() && later.empty()) return;
     const std::lock_guard lock(mutex);
+    pending.insert(pending.end(), std::make_move_iterator(later.begin()),
+                   std::make_move_iterator(later.end()));
     findings.insert(findings.end(), std::make_move_iterator(found.begin()),
                     std::make_move_iterator(found.end()));
     failed = failed || wrong;
@@ -310,6 +314,10 @@ void HostSession::run_launch(Call& call, std::size_t index, bool watched) {
 
 void HostSession::gather(Work& work) {
   watched_ += work.watched;
+  if (!work.failed) {
+    work.findings.insert(work.findings.end(), work.pending.begin(),
+                         work.pending.end());
+  }
   findings_.insert(findings_.end(),
                    std::make_move_iterator(work.findings.begin()),
                    std::make_move_iterator(work.findings.end()));

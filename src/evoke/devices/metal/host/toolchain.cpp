@@ -81,10 +81,12 @@ std::vector<std::string> compile_flags(Reading reading) {
       "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
       "-fno-exceptions", "-fno-rtti", "-fno-strict-aliasing", "-fPIC",
       "-fvisibility=hidden", "-fvisibility-inlines-hidden",
-      "-fno-stack-protector", "-fno-threadsafe-statics",
+      "-fno-stack-protector",
+      // A frame larger than the page below a stack must not leap over it.
+      "-fstack-clash-protection", "-fno-threadsafe-statics",
       "-fno-asynchronous-unwind-tables", "-fno-ident",
       "-fdiagnostics-color=never", "-fno-caret-diagnostics",
-      "-fno-diagnostics-show-option", "-Werror=vla", "-Wno-vla-cxx-extension",
+      "-fno-diagnostics-show-option", "-Werror=vla-cxx-extension",
       "-Wno-unknown-attributes", "-Wno-ignored-attributes",
       "-Wno-duplicate-decl-specifier", "-Wno-unused",
       "-Wno-constant-conversion", "-Wno-unknown-warning-option"};
