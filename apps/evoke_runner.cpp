@@ -4,9 +4,11 @@
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <vector>
 
 #include "evoke/base/error.h"
 #include "evoke/evaluation/protocol/messages.h"
+#include "evoke/evaluation/runner/confined_program.h"
 #include "evoke/evaluation/runner/runner.h"
 
 int main(int argc, char** argv) {
@@ -27,11 +29,22 @@ int main(int argc, char** argv) {
   app.add_option("--cpu-seconds", options.cpu_seconds,
                  "processor time of this process; 0: no limit");
   app.add_option("--fd", options.fd, "the connected socket");
+  std::string program;
+  std::vector<std::string> arguments;
+  app.add_option("--exec", program,
+                 "become this program, behind the walls of --role, and serve "
+                 "nobody");
+  app.add_option("arguments", arguments, "its arguments, after --");
   try {
     app.parse(argc, argv);
     const auto parsed = evoke::protocol::parse_role(role);
     if (!parsed) throw evoke::UsageError(parsed.error().message);
     options.role = *parsed;
+    if (!program.empty()) {
+      arguments.insert(arguments.begin(), program);
+      throw evoke::StartupError(
+          evoke::runner::become_program(options, arguments));
+    }
     return evoke::runner::run(options);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;

@@ -2,11 +2,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
 
+#include "evoke/core/kernel_source.h"
 #include "tests/e2e/program.h"
 
 namespace evoke::test {
@@ -66,6 +68,79 @@ TEST(Doctor, SaysWhatThisMachineCanDo) {
   }
 }
 
+TEST(Export, GivesMetalSourceThatImportTakesBack) {
+  const Desk desk;
+  const std::string seed = EVOKE_KERNELS "/attention/metal/composite.metal";
+  ASSERT_EQ(
+      desk.run({"export", seed, "--format", "metal", "-o", "text.metal"}).code,
+      0);
+  const Ended back = desk.run({"import", "text.metal", "-o", "back.metal"});
+  EXPECT_EQ(back.code, 0) << back.output;
+  // What is compiled from it is the same again.
+  ASSERT_EQ(desk.run({"export", "back.metal", "--format", "metal", "-o",
+                      "again.metal"})
+                .code,
+            0);
+  ASSERT_EQ(desk.run({"import", "again.metal", "-o", "third.metal"}).code, 0);
+  const auto read = [&](const char* name) {
+    std::ifstream file(desk.file(name));
+    return std::string{std::istreambuf_iterator<char>(file), {}};
+  };
+  EXPECT_EQ(read("back.metal"), read("third.metal"));
+}
+
+// What a kernel file says, less where its kernels stand and how it is spaced.
+std::string without_blanks(std::string text) {
+  std::erase_if(text, [](unsigned char c) { return std::isspace(c) != 0; });
+  std::sort(text.begin(), text.end());
+  return text;
+}
+
+TEST(Export, GivesAModuleThatImportTakesBack) {
+  const Desk desk;
+  const std::string seed = EVOKE_KERNELS "/attention/metal/composite.metal";
+  const Ended out =
+      desk.run({"export", seed, "--format", "mlx-python", "-o", "module.py"});
+  ASSERT_EQ(out.code, 0) << out.output;
+  const Ended back = desk.run({"import", "module.py", "-o", "back.metal"});
+  if (back.output.find("no such interpreter") != std::string::npos) {
+    GTEST_SKIP() << back.output;
+  }
+  ASSERT_EQ(back.code, 0) << back.output;
+  const auto exported = KernelSource::read(seed);
+  const auto imported = KernelSource::read(desk.file("back.metal"));
+  ASSERT_TRUE(imported) << imported.error().message;
+  EXPECT_EQ(imported->plan(), exported->plan());
+  EXPECT_EQ(without_blanks(std::string(imported->code())),
+            without_blanks(std::string(exported->code())));
+}
+
+TEST(CheckOnly, KeepsProposalsThatAreRightAndTimesNothing) {
+  const Desk desk;
+  const Ended ended = desk.run(
+      {"evolve", EVOKE_KERNELS "/attention/cpu/three_pass.cpp", "--check-only",
+       "--iterations", "2", "--workload", "tiny.toml", "-o", "checked"});
+  EXPECT_EQ(ended.code, 0) << ended.output;
+  EXPECT_NE(ended.output.find("nothing was timed"), std::string::npos);
+  std::ifstream log(desk.file("checked/checked.jsonl"));
+  int lines = 0;
+  int kept = 0;
+  for (std::string line; std::getline(log, line); ++lines) {
+    const Json entry = Json::parse(line);
+    if (!entry["right"].get<bool>()) continue;
+    ++kept;
+    EXPECT_TRUE(
+        fs::exists(desk.file("checked/" + entry["file"].get<std::string>())));
+  }
+  EXPECT_EQ(lines, 3);  // the founder and two proposals
+  EXPECT_GE(kept, 1);
+  const Ended again = desk.run(
+      {"evolve", EVOKE_KERNELS "/attention/cpu/three_pass.cpp", "--check-only",
+       "--iterations", "2", "--workload", "tiny.toml", "-o", "checked"});
+  EXPECT_EQ(again.code, 1);
+  EXPECT_NE(again.output.find("holds checked kernels"), std::string::npos);
+}
+
 struct Misuse {
   const char* name;
   std::vector<std::string> arguments;
@@ -99,6 +174,10 @@ TEST_P(MisuseTest, GetsOneLineWithAWayOut) {
 const Misuse kMisuses[] = {
     {"no_command", {"frobnicate"}, "frobnicate"},
     {"missing_kernel", {"evolve", "nowhere.cpp"}, "nowhere.cpp"},
+    {"import_nothing", {"import", "nowhere.py"}, "nowhere.py"},
+    {"import_to_another_dialect",
+     {"import", "bad_config.toml", "-o", "out.cpp"},
+     ".metal"},
     {"no_plan", {"verify", "not_a_kernel.cpp"}, "not_a_kernel.cpp:1"},
     {"bad_plan", {"verify", "bad_plan.cpp"}, "bad_plan.cpp:3"},
     {"unknown_dialect", {"verify", "small.toml"}, "dialect"},

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "evoke/base/program_path.h"
 #include "evoke/baselines/baseline.h"
 #include "evoke/baselines/module.h"
 
@@ -62,9 +63,8 @@ std::string module_file(const char* module) {
 // Beside the installed program first, then where this build put it.
 std::vector<fs::path> module_folders() {
   std::vector<fs::path> folders;
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  if (!error) {
+  const fs::path program = program_path();
+  if (!program.empty()) {
     const fs::path folder = program.parent_path();
     folders.push_back(folder.parent_path() / "lib" / "evoke");
     folders.push_back(folder);

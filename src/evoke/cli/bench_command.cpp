@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "evoke/cli/commands.h"
+#include "evoke/cli/founders.h"
 #include "evoke/cli/interrupt.h"
 #include "evoke/cli/kernel_file.h"
 #include "evoke/cli/laboratory.h"
@@ -185,6 +186,7 @@ int bench_kernels(const Context& context, const Options& options) {
       read_kernel_file(each);  // what is wrong with it should show at once
     }
   }
+  value_or_throw(check_timed(files.front().device, "bench"));
   const Laboratory laboratory =
       open_laboratory(context, files.front().device, options.workload, 0);
   Bench bench(laboratory, options);

@@ -63,6 +63,7 @@ int run(int argc, char** argv) {
   add_compare(app, context, chosen);
   add_generate(app, context, chosen);
   add_inbox(app, context, chosen);
+  add_import(app, context, chosen);
   add_doctor(app, context, chosen);
   try {
     app.parse(argc, argv);

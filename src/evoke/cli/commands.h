@@ -25,6 +25,7 @@ void add_compare(CLI::App& app, Context& context, Command& chosen);
 void add_export(CLI::App& app, Context& context, Command& chosen);
 void add_generate(CLI::App& app, Context& context, Command& chosen);
 void add_inbox(CLI::App& app, Context& context, Command& chosen);
+void add_import(CLI::App& app, Context& context, Command& chosen);
 void add_doctor(CLI::App& app, Context& context, Command& chosen);
 
 // The value, or StartupError with the error's line.

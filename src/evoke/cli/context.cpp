@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "evoke/base/program_path.h"
+
 namespace evoke::cli {
 namespace {
 
@@ -32,11 +34,8 @@ Context make_context() {
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
     context.terminal_columns = size.ws_col;
   }
-  std::error_code ignored;
   context.program_folder =
-      std::filesystem::read_symlink("/proc/self/exe", ignored)
-          .parent_path()
-          .string();
+      std::filesystem::path(program_path()).parent_path().string();
   return context;
 }
 

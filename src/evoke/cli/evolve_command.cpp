@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "evoke/cli/check_search.h"
 #include "evoke/cli/commands.h"
 #include "evoke/cli/duration.h"
 #include "evoke/cli/evolve_options.h"
@@ -171,7 +172,9 @@ int run_evolve(const Context& context, const EvolveOptions& options) {
   if (std::find(proposers.begin(), proposers.end(), "llm") != proposers.end()) {
     run.llm = value_or_throw(resolve_llm(options));
   }
+  const auto timed = check_timed(config.device, "evolve");
   if (!options.dry_run && !options.check_only) {
+    if (!timed) throw StartupError(timed.error().message);
     return evolve(context, std::move(config), run);
   }
   const Laboratory laboratory =
@@ -193,8 +196,11 @@ int run_evolve(const Context& context, const EvolveOptions& options) {
     value_or_throw(keep_founders(std::move(seeds)));
     return 0;
   }
-  return check_founders(context, laboratory,
-                        value_or_throw(keep_founders(std::move(seeds))));
+  const auto founders = value_or_throw(keep_founders(std::move(seeds)));
+  if (timed && !options.iterations) {
+    return check_founders(context, laboratory, founders);
+  }
+  return check_search(context, laboratory, config, founders, run.folder);
 }
 
 }  // namespace

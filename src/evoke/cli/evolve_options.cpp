@@ -96,7 +96,9 @@ void add_options(CLI::App& command, EvolveOptions& options) {
   command.add_flag("--dry-run", options.dry_run,
                    "Print the resolved plan of the run and stop");
   command.add_flag("--check-only", options.check_only,
-                   "Check the founders with the gate and stop");
+                   "Time nothing: check the founders with the gate and, with "
+                   "--iterations or where the device cannot be timed, "
+                   "proposals too");
 }
 
 Result<RunConfig> resolve_config(const EvolveOptions& options) {

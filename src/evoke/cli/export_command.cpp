@@ -12,6 +12,7 @@
 #include "evoke/cli/run_access.h"
 #include "evoke/core/kernel_source.h"
 #include "evoke/devices/mlx_python.h"
+#include "evoke/interchange/metal_text.h"
 #include "evoke/store/run_export.h"
 
 namespace evoke::cli {
@@ -79,6 +80,14 @@ int export_as(const Options& options) {
         to_mlx_python(kernel, problem->signature(), EVOKE_VERSION);
     if (!module) throw UsageError("export: " + module.error().message);
     deliver(options.output, *module);
+    return 0;
+  }
+  if (options.format == "metal" && kernel.dialect() == Dialect::metal) {
+    // At the heads of the model that evoke is about.
+    deliver(options.output,
+            value_or_throw(to_metal_text(
+                kernel, make_attention_problem()->signature(),
+                {{"D", 128}, {"Hq", 16}, {"Hkv", 8}, {"causal", 1}})));
     return 0;
   }
   if (options.format != "kernel" &&

@@ -1,5 +1,7 @@
 #include "evoke/cli/founders.h"
 
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <utility>
 
@@ -110,10 +112,28 @@ Result<std::string> choose_device(const std::string& asked) {
   // Metal on a Mac, CUDA where a GPU answers, else the processor.
   for (const char* kind : {"metal", "cuda", "cpu"}) {
     for (const DeviceStatus& device : devices) {
-      if (device.kind == kind && device.available) return device.kind;
+      if (device.kind == kind && device.available && !device.checks_only) {
+        return device.kind;
+      }
     }
   }
   return failed("no device works here; evoke doctor says why");
+}
+
+Result<void> check_timed(const std::string& device,
+                         const std::string& command) {
+  for (const DeviceStatus& each : probe_devices()) {
+    if (each.kind != device || !each.available || !each.checks_only) continue;
+    return failed(fmt::format(
+        "{} on {}: kernels of this device can be checked here but not timed "
+        "({}); {}",
+        command, device, each.description,
+        command == "evolve"
+            ? "add --check-only to have proposals checked and kept, or run it "
+              "where the device is"
+            : "use evoke verify, or run it where the device is"));
+  }
+  return {};
 }
 
 Dialect dialect_of_device(const std::string& device) {

@@ -4,6 +4,10 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#ifdef __APPLE__
+#include <sys/sysctl.h>
+#endif
+
 #include <ctime>
 #include <fstream>
 #include <thread>
@@ -12,6 +16,14 @@ namespace evoke::cli {
 namespace {
 
 std::string cpu_name() {
+#ifdef __APPLE__
+  char name[256] = {};
+  std::size_t size = sizeof(name) - 1;
+  if (::sysctlbyname("machdep.cpu.brand_string", name, &size, nullptr, 0) ==
+      0) {
+    return name;
+  }
+#endif
   std::ifstream file("/proc/cpuinfo");
   for (std::string line; std::getline(file, line);) {
     if (line.starts_with("model name")) {

@@ -1,4 +1,5 @@
-// The plan of a kernel file: TOML to KernelPlan. Private to core.
+// The plan of a kernel file: TOML to KernelPlan. For core, and for whom a plan
+// without code is all there is.
 #pragma once
 
 #include <string_view>

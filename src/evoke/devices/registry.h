@@ -23,6 +23,9 @@ struct DeviceStatus {
   std::string kind;
   bool available = false;
   std::string description;  // its name, or why not and what to do
+  // It runs kernels to see whether they are right, at a speed that says
+  // nothing; "auto" never means it.
+  bool checks_only = false;
 };
 std::vector<DeviceStatus> probe_devices();
 

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "metal_kernels.h"
+
 namespace evoke::metal {
 namespace {
 
@@ -10,64 +12,15 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-ProblemSignature attention_signature() {
-  const std::vector<std::string> rows = {"B", "Hq", "Lq", "D"};
-  const std::vector<std::string> keys = {"B", "Hkv", "Lk", "D"};
-  return {"attention",
-          {{"query", DType::bfloat16, rows, false},
-           {"key", DType::bfloat16, keys, false},
-           {"value", DType::bfloat16, keys, false},
-           {"output", DType::bfloat16, rows, true}},
-          {"D", "Hkv", "Hq", "causal"},
-          {"B", "Lk", "Lq"},
-          {"scale"}};
-}
-
-// clang-format off
-constexpr const char* kTwoLaunches = R"kernel(/*evoke
-problem = "attention"
-[parameters]
-splits = { value = 4, choices = [1, 2, 4] }
-[derive]
-parts = "min(splits, Lk)"
-unused = "Lk + 1"
-[scratch]
-sums = { type = "float32", shape = ["B", "Hq", "parts"], init = "zero" }
-[[variant]]
-name = "all"
-[[variant.launch]]
-kernel = "partial"
-reads = ["query", "key"]
-writes = ["sums"]
-threadgroups = ["Hq"]
-threads = [32]
-[[variant.launch]]
-kernel = "finish"
-reads = ["sums", "value"]
-writes = ["output"]
-threadgroups = ["Hq"]
-threads = [32]
-evoke*/
-// helper
-inline float twice(float x) { return x + x; }
-KERNEL(partial) {
-  // key_strides
-  sums[sums_strides[1] * threadgroup_position_in_grid.x] =
-      query[0] * scale * parts;
-}
-KERNEL(finish) { output[0] = twice(sums[0]); }
-)kernel";
-// clang-format on
-
-Symbols constants() {
-  return {{"D", 128}, {"Hq", 16}, {"Hkv", 8}, {"causal", 1}, {"splits", 4}};
-}
+using testing::kTwoLaunches;
+using testing::metal_constants;
+using testing::metal_signature;
 
 Result<Assembly> assemble_text(const std::string& text) {
   auto kernel =
       KernelSource::parse(text, Dialect::metal, "folder/kernel.metal");
   if (!kernel) return error_of(kernel);
-  return assemble(*kernel, attention_signature(), {0, constants()});
+  return assemble(*kernel, metal_signature(), {0, metal_constants()});
 }
 
 std::string replaced(std::string text, const std::string& what,

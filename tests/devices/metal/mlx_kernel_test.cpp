@@ -7,6 +7,9 @@
 #include <vector>
 
 #include "evoke/base/rng.h"
+#include "evoke/devices/embedded_kernels.h"
+#include "evoke/devices/metal/assemble.h"
+#include "metal_kernels.h"
 #include "mlx_trace.h"
 
 namespace evoke::metal {
@@ -167,6 +170,29 @@ TEST(MlxKernel, IsWhatMlxMakesOfRandomCalls) {
   for (int i = 0; i < 200; ++i) {
     const MlxKernel kernel = random_kernel(rng);
     ASSERT_EQ(mlx_source(kernel).text, text_by_mlx(kernel)) << "case " << i;
+  }
+}
+
+TEST(MlxKernel, IsWhatMlxMakesOfEverySeed) {
+  const auto seeds = embedded_kernels(Dialect::metal);
+  ASSERT_FALSE(seeds.empty());
+  for (const EmbeddedKernel& seed : seeds) {
+    SCOPED_TRACE(seed.path);
+    const auto kernel =
+        KernelSource::parse(seed.text, Dialect::metal, std::string(seed.path));
+    ASSERT_TRUE(kernel) << kernel.error().message;
+    const KernelPlan& plan = kernel->plan();
+    for (std::size_t v = 0; v < plan.variants.size(); ++v) {
+      CompileUnit unit{v, testing::metal_constants()};
+      for (const Parameter& each : plan.parameters) {
+        unit.constants[each.name] = each.value;
+      }
+      const auto assembly = assemble(*kernel, testing::metal_signature(), unit);
+      ASSERT_TRUE(assembly) << assembly.error().message;
+      for (const AssembledKernel& each : assembly->kernels) {
+        EXPECT_EQ(each.source.text, text_by_mlx(each.mlx)) << each.kernel;
+      }
+    }
   }
 }
 

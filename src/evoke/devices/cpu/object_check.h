@@ -21,14 +21,16 @@ struct ObjectFacts {
   std::vector<std::string> imports;       // sorted
 };
 
+// Whether kernels may call this function of the C library.
+bool is_allowed_import(std::string_view name);
+
+using ImportFilter = bool (*)(std::string_view name);
 // Refuses, each with a message fit for an author: memory that stays writable
 // after loading (.data, .bss), thread-local storage, constructors and
 // destructors, functions resolved at load time (IFUNC), imports that are not
 // allowed, exports that are not entry points, needed libraries, and anything
 // that is not a 64-bit ELF shared object of this machine.
-Result<ObjectFacts> check_object(std::span<const std::byte> object);
-
-// Whether kernels may call this function of the C library.
-bool is_allowed_import(std::string_view name);
+Result<ObjectFacts> check_object(std::span<const std::byte> object,
+                                 ImportFilter is_import = is_allowed_import);
 
 }  // namespace evoke::cpu

@@ -47,7 +47,8 @@ std::string variable_name(const std::string& symbol) {
 
 class ElfCheck {
  public:
-  explicit ElfCheck(std::span<const std::byte> object) : object_(object) {}
+  ElfCheck(std::span<const std::byte> object, ImportFilter is_import)
+      : object_(object), is_import_(is_import) {}
 
   Result<ObjectFacts> run() {
     read_header();
@@ -291,7 +292,7 @@ class ElfCheck {
 
   void check_dynamic_symbol(const Elf64_Sym& symbol, const std::string& name) {
     if (symbol.st_shndx == SHN_UNDEF) {
-      if (!is_allowed_import(name)) {
+      if (!is_import_(name)) {
         refuse(fmt::format(
             "'{}' comes from outside; kernels may call memcpy, memmove, "
             "memset and the functions of <cmath>",
@@ -313,6 +314,7 @@ class ElfCheck {
   }
 
   std::span<const std::byte> object_;
+  ImportFilter is_import_;
   Elf64_Ehdr header_{};
   std::vector<Elf64_Phdr> segments_;
   std::vector<Elf64_Shdr> sections_;
@@ -323,8 +325,9 @@ class ElfCheck {
 
 }  // namespace
 
-Result<ObjectFacts> check_object(std::span<const std::byte> object) {
-  return ElfCheck(object).run();
+Result<ObjectFacts> check_object(std::span<const std::byte> object,
+                                 ImportFilter is_import) {
+  return ElfCheck(object, is_import).run();
 }
 
 }  // namespace evoke::cpu

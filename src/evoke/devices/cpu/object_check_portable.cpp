@@ -3,7 +3,7 @@
 
 namespace evoke::cpu {
 
-Result<ObjectFacts> check_object(std::span<const std::byte>) {
+Result<ObjectFacts> check_object(std::span<const std::byte>, ImportFilter) {
   return failed(
       "objects of this system cannot be checked, so the cpu device loads none; "
       "use Linux");

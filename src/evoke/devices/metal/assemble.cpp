@@ -33,7 +33,7 @@ class Assembler {
           fmt::format("{}: no variant {}", kernel_.path(), unit_.variant));
     }
     bodies_ = find_kernel_bodies(kernel_.code());
-    read_words();
+    read_code();
     for (const auto& check :
          {check_bodies(), check_scratch(), check_launches()}) {
       if (!check) return error_of(check);
@@ -57,9 +57,9 @@ class Assembler {
     return kernel_.where(fmt::format("variant[{}].{}", unit_.variant, key));
   }
 
-  // Every identifier of the code, and the lines on which KERNEL stands inside
-  // an #if.
-  void read_words() {
+  // The identifiers outside of kernels, and the lines on which KERNEL stands
+  // inside an #if.
+  void read_code() {
     int depth = 0;
     const auto tokens = tokens_of(kernel_.code(), kernel_.code_line());
     for (std::size_t i = 0; i < tokens.size(); ++i) {
@@ -69,12 +69,20 @@ class Assembler {
         if (directive.starts_with("if")) ++depth;
         if (directive == "endif") --depth;
       }
-      if (token.kind != SourceToken::Kind::identifier) continue;
-      words_.insert(token.text);
       if (token.text == "KERNEL" && !token.in_directive && depth > 0) {
         conditional_lines_.insert(token.line);
       }
     }
+    outside_words_ = words_of(blank_other_kernels(kernel_.code(), {}));
+  }
+
+  using Words = std::set<std::string, std::less<>>;
+  static Words words_of(std::string_view code) {
+    Words words;
+    for (const SourceToken& token : tokens_of(code, 1)) {
+      if (token.kind == SourceToken::Kind::identifier) words.insert(token.text);
+    }
+    return words;
   }
 
   const KernelBody* body_of(const std::string& name) const {
@@ -253,17 +261,22 @@ class Assembler {
 
   void add_sizes(AssembledKernel& out) const {
     using Role = KernelInput::Role;
+    // A macro of the header may name them, too.
+    const Words words = words_of(out.mlx.source);
+    const auto named = [&](const std::string& name) {
+      return words.contains(name) || outside_words_.contains(name);
+    };
     std::set<std::string> sizes(signature_.sizes.begin(),
                                 signature_.sizes.end());
     for (const Derived& derived : kernel_.plan().derived) {
       sizes.insert(derived.name);
     }
     for (const std::string& name : sizes) {
-      if (!words_.contains(name)) continue;
+      if (!named(name)) continue;
       add_input(out, Role::size, name, {name, ElementType::int32, {}});
     }
     for (const std::string& name : signature_.scalars) {
-      if (!words_.contains(name)) continue;
+      if (!named(name)) continue;
       add_input(out, Role::scalar, name, {name, ElementType::float32, {}});
     }
   }
@@ -272,7 +285,7 @@ class Assembler {
   const ProblemSignature& signature_;
   const CompileUnit& unit_;
   std::vector<KernelBody> bodies_;
-  std::set<std::string, std::less<>> words_;
+  Words outside_words_;
   std::set<int> conditional_lines_;
   std::string header_;
 };

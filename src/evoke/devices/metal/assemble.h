@@ -9,8 +9,9 @@
 //                              where the body says NAME_shape, an input of that
 //                              name and of the same type is added
 //   B Lq Lk, derived, scale    inputs of rank 0 (`const constant int32_t&`),
-//                              those that the code names. Never template
-//                              arguments: a longer context compiles nothing
+//                              those that the body or the header names. Never
+//                              template arguments: a longer context compiles
+//                              nothing
 #pragma once
 
 #include <cstddef>

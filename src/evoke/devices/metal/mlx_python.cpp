@@ -124,9 +124,12 @@ import mlx.core as mx
 
 KERNEL_HASH = {}
 
+# The plan that it was made from, for `evoke import`.
+KERNEL_PLAN = {}
+
 )",
         version, summary.empty() ? "(no summary)" : summary,
-        quoted(kernel_.hash()));
+        quoted(kernel_.hash()), block(format_plan(plan_)));
   }
 
   void write_names() {

@@ -1,0 +1,153 @@
+// Runs one threadgroup of a Metal kernel with the semantics of its threads:
+// simdgroups of 32 lanes that meet at simd functions, barriers, threadgroup
+// memory. One executor per thread of the system; no preemption, one order.
+//
+// Lanes run one after another until they have to wait. When all lanes of a
+// simdgroup wait at the same place, they go on. When they wait at different
+// places, those at the earliest line go on without the others: legal for
+// reductions over the active lanes, and noted.
+#pragma once
+
+#include <array>
+#include <csetjmp>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "evoke/devices/metal/host/checker.h"
+#include "evoke/devices/metal/host/fiber.h"
+#include "evoke/devices/metal/host/finding.h"
+#include "evoke/devices/metal/host/kernel_abi.h"
+
+namespace evoke::metal::host {
+
+inline constexpr int64_t kThreadgroupMemoryBytes = 32 * 1024;
+inline constexpr uint32_t kMaxThreads = 1024;
+inline constexpr uint32_t kSimdWidth = 32;
+
+// One launch, the same for all its threadgroups.
+struct GridLaunch {
+  EvokeMetalFunction function = nullptr;
+  EvokeMetalFunction checked_function = nullptr;
+  const CodeMap* code = nullptr;  // of `function`
+  const CodeMap* checked_code = nullptr;
+  void* const* arguments = nullptr;
+  std::array<uint32_t, 3> threadgroups{1, 1, 1};
+  std::array<uint32_t, 3> threads{1, 1, 1};          // of a whole threadgroup
+  std::array<uint32_t, 3> threads_in_grid{1, 1, 1};  // may leave a tail
+  MemoryMap* map = nullptr;
+  uint32_t number = 0;  // of the launch, ever: orders what it writes
+};
+
+class Executor {
+ public:
+  Executor();
+  ~Executor();
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+
+  // Runs threadgroup `index` (x first). Stops at the first finding that is no
+  // note. `checked`: every access is watched.
+  void run(const GridLaunch& launch, uint64_t index, bool checked);
+
+  // Of all runs since take_findings().
+  std::vector<Finding> take_findings();
+  // Reads of device memory that nothing had written by then. They are right
+  // only if no finding of the launch explains them better.
+  std::vector<Finding> take_pending();
+  bool failed() const { return failed_; }
+  int64_t accesses() const { return checker_ ? checker_->accesses() : 0; }
+
+  // The executor whose kernel runs in this thread; null: none does.
+  static Executor* running();
+
+  // What kernels call (hooks.cpp).
+  const EvokeMetalThread* thread() const;
+  const EvokeMetalLanes* exchange(const void* value, uint32_t bytes,
+                                  int32_t operation, int32_t line,
+                                  int32_t column);
+  void barrier(int32_t operation, uint32_t flags, int32_t line, int32_t column);
+  void* threadgroup_memory(const EvokeMetalVariable& variable);
+  void lane_fault(int32_t fault, int32_t value, int32_t line);
+  void access(uintptr_t address, std::size_t bytes, Checker::Access kind,
+              const void* code);
+  void copy(uintptr_t to, uintptr_t from, std::size_t bytes, const void* code);
+  void set_frame(uintptr_t shadow, std::size_t count, uint8_t value);
+  // From the signal handler: does not return when the fault is a kernel's.
+  void memory_fault(uintptr_t address, const void* code);
+
+ private:
+  struct Place {
+    int32_t line = 0;
+    int32_t column = 0;
+    int32_t operation = 0;
+    auto operator<=>(const Place&) const = default;
+  };
+  struct Lane {
+    EvokeMetalThread thread{};
+    Context context = nullptr;
+    Place place;
+    Executor* executor = nullptr;
+  };
+  struct Simdgroup {
+    uint32_t live = 0;  // not returned
+    uint32_t runnable = 0;
+    uint32_t waiting = 0;    // at a simd function or a simdgroup_barrier
+    uint32_t parked = 0;     // at a threadgroup_barrier
+    bool same_place = true;  // all that wait
+    uint32_t flags = 0;      // of a simdgroup_barrier
+    uint32_t turn = 0;       // which of `lanes` is being filled
+    Epochs epochs;
+    std::array<EvokeMetalLanes, 8> lanes;
+    std::array<uint8_t, kSimdWidth> answer{};  // which of them each lane gets
+  };
+  struct Variable {
+    const EvokeMetalVariable* declared = nullptr;
+    std::size_t offset = 0;
+  };
+
+  static void enter(void* lane);
+  [[noreturn]] void finish_lane();
+  [[noreturn]] void stop();
+  void fail(FindingKind kind, int line, std::string message);
+  void report_pending();
+  void note(FindingKind kind, int line, std::string message);
+  void set_up(const GridLaunch& launch, uint64_t index);
+  void wait();
+  void go_on(Simdgroup& group, uint32_t lanes);
+  void complete(Simdgroup& group);
+  void resolve_divergence(std::size_t group);
+  bool resolve_barrier();
+  std::size_t next_lane();
+  void switch_to(std::size_t lane);
+  Accessor accessor() const;
+  std::string describe(std::size_t lane) const;
+
+  Stacks stacks_;
+  std::byte* memory_ = nullptr;  // threadgroup memory, with room around it
+  std::size_t memory_used_ = 0;
+  int64_t memory_declared_ = 0;
+  std::unique_ptr<Checker> checker_;
+  std::vector<Lane> lanes_;
+  std::vector<Simdgroup> simdgroups_;
+  std::vector<Variable> variables_;
+  std::size_t num_lanes_ = 0;
+  std::size_t num_simdgroups_ = 0;
+  std::size_t current_ = 0;
+  std::size_t returned_ = 0;
+  uint32_t barrier_flags_ = 0;
+  Epochs epochs_;
+  Context main_ = nullptr;
+  sigjmp_buf fault_return_;
+  const GridLaunch* launch_ = nullptr;
+  const CodeMap* code_ = nullptr;
+  uint64_t index_ = 0;
+  bool checked_ = false;
+  bool stopped_ = false;
+  bool failed_ = false;
+  std::vector<Finding> findings_;
+};
+
+}  // namespace evoke::metal::host

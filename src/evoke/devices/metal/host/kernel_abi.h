@@ -1,0 +1,71 @@
+// What a compiled Metal kernel and the executor know of each other: plain
+// data and C functions. Part of the shim, so a change here changes every
+// compile key. The kernel's side is compiled by clang in C++17.
+#pragma once
+
+#include <stdint.h>
+
+// Where one thread of a launch stands; the values of Metal's attributes.
+struct EvokeMetalThread {
+  uint32_t thread_position_in_grid[3];
+  uint32_t thread_position_in_threadgroup[3];
+  uint32_t threadgroup_position_in_grid[3];
+  uint32_t threads_per_threadgroup[3];  // of this threadgroup
+  uint32_t dispatch_threads_per_threadgroup[3];
+  uint32_t threads_per_grid[3];
+  uint32_t threadgroups_per_grid[3];
+  uint32_t thread_index_in_threadgroup;
+  uint32_t thread_index_in_simdgroup;
+  uint32_t simdgroup_index_in_threadgroup;
+  uint32_t simdgroups_per_threadgroup;
+};
+
+// Exported as evoke_run_KERNEL: one thread, from start to end. `arguments`
+// hold one address per parameter of the kernel, in its order.
+using EvokeMetalFunction = void (*)(void* const* arguments,
+                                    const EvokeMetalThread* thread);
+
+// A variable in threadgroup memory.
+struct EvokeMetalVariable {
+  const char* name;
+  int32_t line;
+  uint32_t bytes;
+  uint32_t alignment;
+  uint32_t granule;  // bytes of its scalars: what is accessed as one
+};
+
+// What the lanes of a simdgroup brought to one operation.
+struct EvokeMetalLanes {
+  alignas(16) unsigned char values[32][16];
+  uint32_t active;  // a bit for each lane that takes part
+  uint32_t lane;    // the caller's
+};
+
+enum EvokeMetalOperation : int32_t {
+  kEvokeMetalReduction,  // of the active lanes: may be divergent
+  kEvokeMetalShuffle,
+  kEvokeMetalMatrix,
+  kEvokeMetalSimdgroupBarrier,
+  kEvokeMetalThreadgroupBarrier
+};
+
+enum EvokeMetalFault : int32_t {
+  kEvokeMetalInactiveLane,  // value: the lane
+  kEvokeMetalLaneRange      // value: the lane
+};
+
+// The functions that the executor gives to kernels.
+extern "C" {
+const EvokeMetalThread* evoke_metal_thread();
+// Waits for the other lanes at the same place; the answer stays until this
+// lane's next operation but one.
+const EvokeMetalLanes* evoke_metal_exchange(const void* value, uint32_t bytes,
+                                            int32_t operation, int32_t line,
+                                            int32_t column);
+void evoke_metal_barrier(int32_t operation, uint32_t flags, int32_t line,
+                         int32_t column);
+void* evoke_metal_threadgroup_memory(const EvokeMetalVariable* variable);
+void evoke_metal_fault(int32_t fault, int32_t value, int32_t line);
+// Before an atomic access, in checked builds.
+void evoke_metal_atomic(const void* address, uint32_t bytes);
+}
