@@ -1,16 +1,33 @@
 // Runs a language model on MLX. `evoke generate` starts it; by hand it takes
 // the same options.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <iostream>
 #include <iterator>
+#include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
+#include "evoke/attention/problem.h"
 #include "evoke/base/error.h"
 #include "evoke/base/fd.h"
 #include "evoke/base/json.h"
+#include "evoke/core/attestation.h"
+#include "evoke/core/verified_kernel.h"
+#include "evoke/evaluation/runner/confinement.h"
 #include "evoke/model/attention_op.h"
+#include "evoke/model/hook/open_hook.h"
+#include "evoke/model/measure_agreement.h"
+#include "evoke/model/model_config.h"
+#include "evoke/model/model_folder.h"
 #include "evoke/model/run_generate.h"
 
 namespace {
@@ -22,7 +39,10 @@ struct Options {
   GenerateRequest request;
   std::string dtype;
   std::string prompt_ids_file;
+  std::string kernel;
   bool no_thinking = false;
+  bool confine = false;
+  bool agreement = false;
   bool json = false;
 };
 
@@ -71,23 +91,85 @@ void add_generate(CLI::App& app, Options& options) {
                    "Tokens of the prompt at a time (default: as the device "
                    "likes)")
       ->check(CLI::PositiveNumber);
+  command->add_option("--kernel", options.kernel,
+                      "A kernel file in the place of MLX's attention; it must "
+                      "have passed the gate (evoke verify)");
+  command->add_option("--warmup-tokens", request.warmup_tokens,
+                      "The prompt and so many tokens first, uncounted");
+  command->add_flag("--confine", options.confine,
+                    "No files, network or programs once the model is loaded "
+                    "(always with --kernel)");
+  command->add_flag("--agreement", options.agreement,
+                    "In place of the text: how far the kernel's logits are "
+                    "from MLX's, at --max-tokens positions");
   command->add_flag("--json", options.json,
                     "One JSON document on standard output");
+}
+
+void add_describe(CLI::App& app, Options& options) {
+  auto* command = app.add_subcommand("describe", "What a model is");
+  command->add_option("--model,-m", options.request.model, "A model folder")
+      ->required();
+  command->add_flag("--json", options.json, "The one form there is");
+}
+
+// Without its weights: in no time.
+int describe(const Options& options) {
+  const auto folder = evoke::model::find_model_folder(options.request.model);
+  if (!folder) throw evoke::StartupError(folder.error().message);
+  const auto config = evoke::model::read_model_config(*folder);
+  if (!config) throw evoke::StartupError(config.error().message);
+  const evoke::Json json = {
+      {"model", folder->string()},
+      {"heads", evoke::heads_label(config->num_q_heads, config->num_kv_heads,
+                                   config->head_dim)},
+      {"num_layers", config->num_layers}};
+  fmt::print("{}\n", json.dump(2));
+  return 0;
+}
+
+// What the model asked of its attention, beside what the kernel did.
+evoke::Attestation attest(const evoke::model::KernelHook* hook,
+                          const evoke::model::GenerateReport& report) {
+  evoke::Attestation attestation;
+  if (hook != nullptr) attestation = hook->attestation();
+  if (hook == nullptr) attestation.device = report.device;
+  attestation.num_layers = report.num_layers;
+  attestation.prompt.expected = report.prompt_attention_calls;
+  attestation.decode.expected = report.decode_attention_calls;
+  return attestation;
+}
+
+std::string described(const evoke::Attestation& attestation) {
+  using evoke::AttentionPhase;
+  std::string text = "Kernel: " + attestation.kernel_hash.substr(0, 8);
+  for (const auto& [variant, count] : attestation.dispatches) {
+    text += fmt::format(", {} x {}", variant, count);
+  }
+  text +=
+      fmt::format(" of {} calls of attention\n",
+                  attestation.prompt.expected + attestation.decode.expected);
+  for (const AttentionPhase phase :
+       {AttentionPhase::prompt, AttentionPhase::decode}) {
+    const auto checked =
+        check_attestation(attestation, attestation.kernel_hash, phase);
+    if (!checked) text += "Kernel: " + checked.error().message + "\n";
+  }
+  return text;
 }
 
 std::vector<int32_t> read_prompt_ids(const std::string& file) {
   const auto text = evoke::read_file(file);
   if (!text) throw UsageError(text.error().message);
   const evoke::Json json = evoke::Json::parse(*text, nullptr, false);
-  std::vector<int32_t> ids;
-  for (const evoke::Json& id : json) {
-    if (!id.is_number_integer()) {
-      throw UsageError(file + ": not a JSON list of tokens");
-    }
-    ids.push_back(id.get<int32_t>());
+  const auto is_token = [](const evoke::Json& id) {
+    return id.is_number_unsigned() && id <= INT32_MAX;
+  };
+  if (!json.is_array() || json.empty() ||
+      !std::all_of(json.begin(), json.end(), is_token)) {
+    throw UsageError(file + ": not a JSON list of tokens");
   }
-  if (ids.empty()) throw UsageError(file + ": not a JSON list of tokens");
-  return ids;
+  return json.get<std::vector<int32_t>>();
 }
 
 int generate(Options& options) {
@@ -100,23 +182,55 @@ int generate(Options& options) {
   if (request.prompt == "-") {
     request.prompt = std::string(std::istreambuf_iterator<char>(std::cin), {});
   }
+  // The wall stands before any thread does, and closes once all is loaded.
+  std::optional<evoke::runner::Confinement> confinement;
+  if (options.confine || !options.kernel.empty()) {
+    const auto folder = evoke::model::find_model_folder(request.model);
+    if (!folder) throw evoke::StartupError(folder.error().message);
+    evoke::runner::ConfinementOptions walls;
+    walls.readable = {folder->string(), evoke::default_verified_folder()};
+    if (!options.kernel.empty()) walls.readable.push_back(options.kernel);
+    confinement.emplace(walls);
+    confinement->enter();
+    request.loaded = [&] { confinement->seal(); };
+  }
+  std::unique_ptr<evoke::model::KernelHook> hook;
+  auto attention = evoke::model::fast_attention();
+  if (!options.kernel.empty()) {
+    const auto problem = evoke::make_attention_problem();
+    auto opened = evoke::model::open_kernel_hook(options.kernel, request.model,
+                                                 problem->signature());
+    if (!opened) throw evoke::StartupError(opened.error().message);
+    hook = std::move(*opened);
+    attention = hook->op();
+  }
   const auto print = [](std::string_view text) {
     return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
            std::fflush(stdout) == 0;
   };
+  if (options.agreement) {
+    if (!hook) throw UsageError("--agreement needs --kernel");
+    const auto agreement = evoke::model::measure_agreement(request, attention);
+    return print(to_json(agreement).dump(2) + "\n") ? 0 : 1;
+  }
   const auto report = evoke::model::run_generate(
-      request, evoke::model::fast_attention(),
+      request, attention,
       [&](std::string_view text) { return options.json || print(text); });
   for (const std::string& warning : report.warnings) {
     std::fprintf(stderr, "evoke_model: warning: %s\n", warning.c_str());
   }
+  const evoke::Attestation attestation = attest(hook.get(), report);
   if (options.json) {
-    return print(to_json(report).dump(2) + "\n") ? 0 : 1;
+    evoke::Json json = to_json(report);
+    json["attestation"] = to_json(attestation);
+    if (confinement) json["confinement"] = confinement->record();
+    return print(json.dump(2) + "\n") ? 0 : 1;
   }
   if (!print("\n")) {
     throw evoke::StartupError("standard output cannot be written");
   }
   std::fprintf(stderr, "%s", summary(report).c_str());
+  if (hook) std::fprintf(stderr, "%s", described(attestation).c_str());
   return 0;
 }
 
@@ -128,8 +242,10 @@ int main(int argc, char** argv) {
   app.name("evoke_model");
   app.require_subcommand(1);
   add_generate(app, options);
+  add_describe(app, options);
   try {
     app.parse(argc, argv);
+    if (app.got_subcommand("describe")) return describe(options);
     return generate(options);
   } catch (const CLI::Success& success) {  // --help
     return app.exit(success);

@@ -41,8 +41,10 @@ sys.path.insert(0, str(HERE.parents[1] / "tests/model"))
 RACES = [
     ("bfloat16", 128, 16, 28),
     ("float32", 128, 16, 28),
-    ("bfloat16", 2048, 16, 2),
-    ("float32", 2048, 16, 2),
+    ("bfloat16", 128, 8, 7),
+    ("float32", 128, 8, 7),
+    ("bfloat16", 2048, 8, 1),
+    ("float32", 2048, 8, 1),
     ("bfloat16", 16, 1, 28),
     ("float32", 16, 1, 28),
 ]

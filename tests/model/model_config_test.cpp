@@ -99,6 +99,7 @@ TEST(ModelConfig, RefusesOthersInOneLineThatNamesWhatItFound) {
       {"head_dim", "128", "head_dim is \"128\""},
       {"head_dim", 15, "head_dim is 15"},
       {"vocab_size", 3000000000, "vocab_size is 3000000000"},
+      {"num_attention_heads", 1 << 21, "from 1 to 1048576"},
       {"intermediate_size", 64.5, "intermediate_size is 64.5"},
       {"num_key_value_heads", 3, "no multiple of"},
       {"rms_norm_eps", 0, "rms_norm_eps is 0"},

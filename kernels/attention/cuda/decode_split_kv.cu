@@ -18,8 +18,9 @@ partial_sums = { type = "float32", shape = ["B", "Hkv", "groups", "queries * (Hq
 tickets = { type = "int32", shape = ["B", "Hkv"], init = "zero", self_reset = true }
 
 [[variant]]
-name = "decode"
-when = "Lq == 1"
+name = "short"
+when = "Lq == 1 && Hq / Hkv <= 8 && Lk <= 512 && B * Hkv <= 30"
+parameters = { tiles = 1, warps = 2 }
 [[variant.launch]]
 kernel = "attend"
 reads = ["query", "key", "value"]
@@ -29,11 +30,70 @@ threads = ["warps * 32", 1, 1]
 cluster = ["cluster_size", 1, 1]
 nonportable = true
 min_blocks = "min_resident"
-dynamic_memory = "max(warps, cluster_size) * queries * (Hq / Hkv) * (D + 2) * 4 + cluster_size * queries * (Hq / Hkv) * (D + 2) * 4 + 64"
+dynamic_memory = "(warps + cluster_size) * align_up(queries * (Hq / Hkv) * (D + 2) * 4, 16) + 64"
+
+[[variant]]
+name = "eight"
+when = "Lq == 1 && Hq / Hkv <= 8 && Lk <= 2048 && B * Hkv <= 15"
+[[variant.launch]]
+kernel = "attend"
+reads = ["query", "key", "value"]
+writes = ["output", "partial_output", "partial_sums", "tickets"]
+threadgroups = ["cluster_size * groups", "Hkv", "B"]
+threads = ["warps * 32", 1, 1]
+cluster = ["cluster_size", 1, 1]
+nonportable = true
+min_blocks = "min_resident"
+dynamic_memory = "(warps + cluster_size) * align_up(queries * (Hq / Hkv) * (D + 2) * 4, 16) + 64"
+
+[[variant]]
+name = "tickets"
+when = "Lq == 1 && Hq / Hkv <= 8 && B * Hkv <= 16"
+parameters = { cluster_size = 1, evict_first = 1, groups = 16 }
+[[variant.launch]]
+kernel = "attend"
+reads = ["query", "key", "value"]
+writes = ["output", "partial_output", "partial_sums", "tickets"]
+threadgroups = ["cluster_size * groups", "Hkv", "B"]
+threads = ["warps * 32", 1, 1]
+cluster = ["cluster_size", 1, 1]
+nonportable = true
+min_blocks = "min_resident"
+dynamic_memory = "(warps + cluster_size) * align_up(queries * (Hq / Hkv) * (D + 2) * 4, 16) + 64"
+
+[[variant]]
+name = "two"
+when = "Lq == 1 && Hq / Hkv <= 8 && B * Hkv <= 66"
+parameters = { cluster_size = 2, evict_first = 1 }
+[[variant.launch]]
+kernel = "attend"
+reads = ["query", "key", "value"]
+writes = ["output", "partial_output", "partial_sums", "tickets"]
+threadgroups = ["cluster_size * groups", "Hkv", "B"]
+threads = ["warps * 32", 1, 1]
+cluster = ["cluster_size", 1, 1]
+nonportable = true
+min_blocks = "min_resident"
+dynamic_memory = "(warps + cluster_size) * align_up(queries * (Hq / Hkv) * (D + 2) * 4, 16) + 64"
+
+[[variant]]
+name = "one"
+when = "Lq == 1 && Hq / Hkv <= 8"
+parameters = { cluster_size = 1, evict_first = 1 }
+[[variant.launch]]
+kernel = "attend"
+reads = ["query", "key", "value"]
+writes = ["output", "partial_output", "partial_sums", "tickets"]
+threadgroups = ["cluster_size * groups", "Hkv", "B"]
+threads = ["warps * 32", 1, 1]
+cluster = ["cluster_size", 1, 1]
+nonportable = true
+min_blocks = "min_resident"
+dynamic_memory = "(warps + cluster_size) * align_up(queries * (Hq / Hkv) * (D + 2) * 4, 16) + 64"
 
 [[variant]]
 name = "few-queries"
-when = "Lq * (Hq / Hkv) <= 8"
+when = "Lq <= 4 && Hq / Hkv <= 2"
 parameters = { queries = 4 }
 [[variant.launch]]
 kernel = "attend"
@@ -44,7 +104,7 @@ threads = ["warps * 32", 1, 1]
 cluster = ["cluster_size", 1, 1]
 nonportable = true
 min_blocks = "min_resident"
-dynamic_memory = "max(warps, cluster_size) * queries * (Hq / Hkv) * (D + 2) * 4 + cluster_size * queries * (Hq / Hkv) * (D + 2) * 4 + 64"
+dynamic_memory = "(warps + cluster_size) * align_up(queries * (Hq / Hkv) * (D + 2) * 4, 16) + 64"
 evoke*/
 
 // One block takes a part of the keys of one key head, for all query heads that
@@ -73,7 +133,7 @@ constexpr int kUnit = kTile * tiles;        // keys that a warp takes at a time
 
 // What is known of one column (a query of a head): the greatest score in units
 // of log2, the sum of exponentials relative to it, and the weighted values.
-struct Partial {
+struct alignas(16) Partial {
   float output[kColumns][D];
   float greatest[kColumns];
   float sum[kColumns];
@@ -122,7 +182,7 @@ KERNEL(attend) {
   const int columns = Lq * kHeads;
 
   Partial* const of_warps = reinterpret_cast<Partial*>(threadgroup_memory);
-  Partial* const of_blocks = of_warps + (warps > cluster_size ? warps : cluster_size);
+  Partial* const of_blocks = of_warps + warps;
   uint64_t* const arrived = reinterpret_cast<uint64_t*>(of_blocks + cluster_size);
   int* const ticket = reinterpret_cast<int*>(arrived + 1);
   if constexpr (cluster_size > 1) {

@@ -6,13 +6,13 @@ summary = "decode: the keys of a head split over the blocks of a cluster; one wa
 cluster_size = { value = 8, choices = [1, 2, 4, 8] }
 evict = { value = 1, choices = [0, 1, 2] }
 groups = { value = 1, choices = [1, 2, 3, 4, 8, 16] }
-promotion = { value = 256, choices = [0, 64, 128, 256] }
 min_resident = { value = 1, choices = [1, 2] }
+promotion = { value = 0, choices = [0, 64, 128, 256] }
 queries = { value = 1, choices = [1, 2, 4, 8] }
-stages = { value = 3, choices = [2, 3, 4, 6] }
+stages = { value = 2, choices = [2, 3, 4, 6] }
 tiles = { value = 1, choices = [1, 2] }
 warps = { value = 8, choices = [4, 8, 12] }
-constraints = ["D == 128", "Hq % Hkv == 0", "queries * (Hq / Hkv) <= 8", "warps * tiles <= 16", "warps * stages * tiles * 8192 + (warps + cluster_size) * queries * (Hq / Hkv) * (D + 2) * 4 + 2048 <= max_threadgroup_memory / min_resident"]
+constraints = ["D == 128", "Hq % Hkv == 0", "queries * (Hq / Hkv) <= 8", "warps * tiles <= 16", "warps * stages * tiles * 8192 + (warps + cluster_size) * align_up(queries * (Hq / Hkv) * (D + 2) * 4, 16) + 2048 <= max_threadgroup_memory / min_resident"]
 
 [scratch]
 partial_output = { type = "float32", shape = ["B", "Hkv", "groups", "queries * (Hq / Hkv)", "D"] }
@@ -31,8 +31,9 @@ swizzle = 128
 l2_promotion = "promotion"
 
 [[variant]]
-name = "decode"
-when = "Lq == 1"
+name = "short"
+when = "Lq == 1 && Hq / Hkv <= 8 && Lk <= 512 && B * Hkv <= 30"
+parameters = { cluster_size = 4, warps = 4 }
 [[variant.launch]]
 kernel = "attend"
 reads = ["query", "key", "value"]
@@ -42,12 +43,72 @@ threadgroups = ["cluster_size * groups", "Hkv", "B"]
 threads = ["warps * 32 + 32", 1, 1]
 cluster = ["cluster_size", 1, 1]
 min_blocks = "min_resident"
-dynamic_memory = "warps * stages * tiles * 8192 + (warps + cluster_size) * queries * (Hq / Hkv) * (D + 2) * 4 + stages * 32 + 64"
+dynamic_memory = "warps * stages * tiles * 8192 + (warps + cluster_size) * align_up(queries * (Hq / Hkv) * (D + 2) * 4, 16) + stages * 32 + 64"
+
+[[variant]]
+name = "eight"
+when = "Lq == 1 && Hq / Hkv <= 8 && B * Hkv <= 15"
+parameters = { cluster_size = 8 }
+[[variant.launch]]
+kernel = "attend"
+reads = ["query", "key", "value"]
+writes = ["output", "partial_output", "partial_sums", "tickets"]
+tensor_maps = ["key_map", "value_map"]
+threadgroups = ["cluster_size * groups", "Hkv", "B"]
+threads = ["warps * 32 + 32", 1, 1]
+cluster = ["cluster_size", 1, 1]
+min_blocks = "min_resident"
+dynamic_memory = "warps * stages * tiles * 8192 + (warps + cluster_size) * align_up(queries * (Hq / Hkv) * (D + 2) * 4, 16) + stages * 32 + 64"
+
+[[variant]]
+name = "four"
+when = "Lq == 1 && Hq / Hkv <= 8 && B * Hkv <= 30"
+parameters = { cluster_size = 4 }
+[[variant.launch]]
+kernel = "attend"
+reads = ["query", "key", "value"]
+writes = ["output", "partial_output", "partial_sums", "tickets"]
+tensor_maps = ["key_map", "value_map"]
+threadgroups = ["cluster_size * groups", "Hkv", "B"]
+threads = ["warps * 32 + 32", 1, 1]
+cluster = ["cluster_size", 1, 1]
+min_blocks = "min_resident"
+dynamic_memory = "warps * stages * tiles * 8192 + (warps + cluster_size) * align_up(queries * (Hq / Hkv) * (D + 2) * 4, 16) + stages * 32 + 64"
+
+[[variant]]
+name = "two"
+when = "Lq == 1 && Hq / Hkv <= 8 && B * Hkv <= 66"
+parameters = { cluster_size = 2 }
+[[variant.launch]]
+kernel = "attend"
+reads = ["query", "key", "value"]
+writes = ["output", "partial_output", "partial_sums", "tickets"]
+tensor_maps = ["key_map", "value_map"]
+threadgroups = ["cluster_size * groups", "Hkv", "B"]
+threads = ["warps * 32 + 32", 1, 1]
+cluster = ["cluster_size", 1, 1]
+min_blocks = "min_resident"
+dynamic_memory = "warps * stages * tiles * 8192 + (warps + cluster_size) * align_up(queries * (Hq / Hkv) * (D + 2) * 4, 16) + stages * 32 + 64"
+
+[[variant]]
+name = "one"
+when = "Lq == 1 && Hq / Hkv <= 8"
+parameters = { cluster_size = 1, min_resident = 2, stages = 3, warps = 4 }
+[[variant.launch]]
+kernel = "attend"
+reads = ["query", "key", "value"]
+writes = ["output", "partial_output", "partial_sums", "tickets"]
+tensor_maps = ["key_map", "value_map"]
+threadgroups = ["cluster_size * groups", "Hkv", "B"]
+threads = ["warps * 32 + 32", 1, 1]
+cluster = ["cluster_size", 1, 1]
+min_blocks = "min_resident"
+dynamic_memory = "warps * stages * tiles * 8192 + (warps + cluster_size) * align_up(queries * (Hq / Hkv) * (D + 2) * 4, 16) + stages * 32 + 64"
 
 [[variant]]
 name = "few-queries"
-when = "Lq * (Hq / Hkv) <= 8"
-parameters = { queries = 4, stages = 2 }
+when = "Lq <= 4 && Hq / Hkv <= 2"
+parameters = { cluster_size = 4, queries = 4 }
 [[variant.launch]]
 kernel = "attend"
 reads = ["query", "key", "value"]
@@ -57,7 +118,7 @@ threadgroups = ["cluster_size * groups", "Hkv", "B"]
 threads = ["warps * 32 + 32", 1, 1]
 cluster = ["cluster_size", 1, 1]
 min_blocks = "min_resident"
-dynamic_memory = "warps * stages * tiles * 8192 + (warps + cluster_size) * queries * (Hq / Hkv) * (D + 2) * 4 + stages * 32 + 64"
+dynamic_memory = "warps * stages * tiles * 8192 + (warps + cluster_size) * align_up(queries * (Hq / Hkv) * (D + 2) * 4, 16) + stages * 32 + 64"
 evoke*/
 
 // As decode_split_kv.cu, with another way for keys and values: a producer warp
@@ -68,7 +129,12 @@ evoke*/
 // Genes: warps, stages, tiles   warps * stages * tiles * 8 KB are on their way
 //        cluster_size, groups   blocks per key head, by cluster and by ticket
 //        min_resident           blocks per SM that registers are limited for
-//        evict_first            marks keys and values as the first to leave L2
+//        evict                  of keys and values in L2: 0 as usual, 1 first, 2
+//                               with their order left alone
+//        promotion              bytes that L2 reads at least; 0 is best by 4 %
+//
+// Clusters: at one block per SM an H200 holds 15 clusters of 8, 30 of 4 and 66
+// of 2, which is what the variants go by.
 
 // EVOLVE-BLOCK-START
 constexpr int kHeads = Hq / Hkv;
@@ -79,7 +145,7 @@ constexpr int kUnit = kMine * warps;        // keys that the block takes at a ti
 
 // What is known of one column (a query of a head): the greatest score in units
 // of log2, the sum of exponentials relative to it, and the weighted values.
-struct Partial {
+struct alignas(16) Partial {
   float output[kColumns][D];
   float greatest[kColumns];
   float sum[kColumns];
@@ -344,12 +410,11 @@ KERNEL(attend) {
   }
 
   // The warps of the block.
-  if (warp < warps) {
 #pragma unroll
   for (int e = 0; e < 2; ++e) {
     sum[e] = sum_over_lanes<0b11100>(sum[e]);
     const int column = 2 * t + e;
-    if (column < kColumns) {
+    if (warp < warps && column < kColumns) {
       Partial& mine = of_warps[warp];
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
@@ -364,7 +429,6 @@ KERNEL(attend) {
         mine.sum[column] = sum[e];
       }
     }
-  }
   }
   __syncthreads();
   if constexpr (cluster_size > 1) cluster_wait();

@@ -10,6 +10,7 @@ overlap = { value = 1, choices = [0, 1] }
 pack_heads = { value = 0, choices = [0, 1] }
 persistent = { value = 1, choices = [0, 1] }
 ping_pong = { value = 1, choices = [0, 1] }
+promotion = { value = 0, choices = [0, 64, 128, 256] }
 resident = { value = 1, choices = [1, 2] }
 split = { value = 1, choices = [1, 2] }
 stages = { value = 2, choices = [1, 2, 3, 4] }
@@ -21,37 +22,108 @@ counters = { type = "int32", shape = ["2"], init = "zero", self_reset = true }
 
 [derive]
 section = "min(B * Hq, max(1, 33554432 / (Lk * D * 4)) * (Hq / Hkv)) / (1 + pack_heads)"
-tiles = "ceil_div(Lq, 64 * (consumers / split) / (1 + pack_heads)) * (Hq / (1 + pack_heads)) * B"
+tile_count = "ceil_div(Lq, 64 * (consumers / split) / (1 + pack_heads)) * (Hq / (1 + pack_heads)) * B"
 
 [tensor_map.query_map]
 tensor = "query"
-l2_promotion = 256
+l2_promotion = "promotion"
 box = [64, 64, 1, 1]
 swizzle = 128
 [tensor_map.key_map]
 tensor = "key"
-l2_promotion = 256
+l2_promotion = "promotion"
 box = [64, "tile_kv", 1, 1]
 swizzle = 128
 [tensor_map.value_map]
 tensor = "value"
-l2_promotion = 256
+l2_promotion = "promotion"
 box = [64, "tile_kv", 1, 1]
 swizzle = 128
 [tensor_map.output_map]
 tensor = "output"
-l2_promotion = 256
+l2_promotion = "promotion"
 box = [64, 64, 1, 1]
 swizzle = 128
 
 [[variant]]
-name = "prefill"
+name = "short"
+when = "Lk <= 256"
+parameters = { consumers = 1, output_tile = 0, persistent = 0, ping_pong = 0, tile_kv = 64 }
 [[variant.launch]]
 kernel = "attend"
 reads = ["query", "key", "value"]
 writes = ["output", "counters"]
 tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
-threadgroups = ["persistent ? min(tiles, num_sms * resident) : tiles", 1, 1]
+threadgroups = ["persistent ? min(tile_count, num_sms * resident) : tile_count", 1, 1]
+threads = ["(consumers + 1) * 128", 1, 1]
+min_blocks = "resident"
+dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1) * 34816) + stages * tile_kv * 512 + 256"
+
+[[variant]]
+name = "few-tiles"
+when = "ceil_div(Lq, 64) * Hq * B <= 2 * num_sms"
+parameters = { output_tile = 0, persistent = 0, ping_pong = 0, split = 2, stages = 4, tile_kv = 64 }
+[[variant.launch]]
+kernel = "attend"
+reads = ["query", "key", "value"]
+writes = ["output", "counters"]
+tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
+threadgroups = ["persistent ? min(tile_count, num_sms * resident) : tile_count", 1, 1]
+threads = ["(consumers + 1) * 128", 1, 1]
+min_blocks = "resident"
+dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1) * 34816) + stages * tile_kv * 512 + 256"
+
+[[variant]]
+name = "paired-short"
+when = "Hq / Hkv == 2 && ceil_div(Lq, 64) * Hq * B <= 4 * num_sms"
+parameters = { pack_heads = 1, tile_kv = 96 }
+[[variant.launch]]
+kernel = "attend"
+reads = ["query", "key", "value"]
+writes = ["output", "counters"]
+tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
+threadgroups = ["persistent ? min(tile_count, num_sms * resident) : tile_count", 1, 1]
+threads = ["(consumers + 1) * 128", 1, 1]
+min_blocks = "resident"
+dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1) * 34816) + stages * tile_kv * 512 + 256"
+
+[[variant]]
+name = "paired"
+when = "Hq / Hkv == 2 && Lk < 3072"
+parameters = { pack_heads = 1 }
+[[variant.launch]]
+kernel = "attend"
+reads = ["query", "key", "value"]
+writes = ["output", "counters"]
+tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
+threadgroups = ["persistent ? min(tile_count, num_sms * resident) : tile_count", 1, 1]
+threads = ["(consumers + 1) * 128", 1, 1]
+min_blocks = "resident"
+dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1) * 34816) + stages * tile_kv * 512 + 256"
+
+[[variant]]
+name = "paired-long"
+when = "Hq / Hkv == 2"
+parameters = { pack_heads = 1, tile_kv = 144 }
+[[variant.launch]]
+kernel = "attend"
+reads = ["query", "key", "value"]
+writes = ["output", "counters"]
+tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
+threadgroups = ["persistent ? min(tile_count, num_sms * resident) : tile_count", 1, 1]
+threads = ["(consumers + 1) * 128", 1, 1]
+min_blocks = "resident"
+dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1) * 34816) + stages * tile_kv * 512 + 256"
+
+[[variant]]
+name = "long"
+when = "1"
+[[variant.launch]]
+kernel = "attend"
+reads = ["query", "key", "value"]
+writes = ["output", "counters"]
+tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
+threadgroups = ["persistent ? min(tile_count, num_sms * resident) : tile_count", 1, 1]
 threads = ["(consumers + 1) * 128", 1, 1]
 min_blocks = "resident"
 dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1) * 34816) + stages * tile_kv * 512 + 256"
@@ -77,6 +149,7 @@ evoke*/
 //                    which the longest tile decides
 //        pack_heads  1: the two warpgroups of a block have the same rows of two
 //                    heads that share a key head
+//        promotion   bytes that L2 reads at least
 //        resident    blocks per SM
 
 // EVOLVE-BLOCK-START
@@ -172,11 +245,6 @@ EVOKE_DEVICE void multiply_values(float (&out)[64], const uint32_t (&p)[kSums / 
                         p[4 * step + 3], advanced(v, step * 2048), true);
   }
 }
-
-template <bool b>
-struct Constant {
-  static constexpr bool value = b;
-};
 
 // The two rows of a thread.
 struct Rows {
@@ -298,7 +366,7 @@ KERNEL(attend) {
           mbarrier_arrive(&bars.tile_full[ticket.slot]);
           ticket.advance();
         }
-        if (index >= tiles) break;
+        if (index >= tile_count) break;
         const Tile tile = tile_at(index, B, Lq, Lk, section);
         const int group = tile.head / kHeads;
         const auto load_panels = [&](unsigned char* to, const CUtensorMap& map,
@@ -401,7 +469,7 @@ KERNEL(attend) {
         if (leader) mbarrier_arrive(&bars.tile_empty[ticket.slot]);
         ticket.advance();
       }
-      if (index >= tiles) {
+      if (index >= tile_count) {
         if (leader) wait_stores_read<0>();
         break;
       }
@@ -455,8 +523,9 @@ KERNEL(attend) {
         const auto mask_block = [&] {
           mask(scores, visible0, visible1, block * tile_kv + 2 * (lane % 4));
         };
-        // One block: its scores, and the block before times its values.
-        const auto step = [&](auto masked) {
+        // One block: its scores, and the block before times its values. Two
+        // loops, for a branch in between would end the overlap.
+        const auto step = [&](bool masked) {
           mbarrier_wait(&bars.key_full[key_place.slot], key_place.parity);
           take_turn();
           if constexpr (overlap != 0) {
@@ -472,7 +541,7 @@ KERNEL(attend) {
             release_value();
           }
           if constexpr (overlap == 0) release_key(true);
-          if constexpr (masked.value) mask_block();
+          if (masked) mask_block();
           softmax(scores, rows, correction, log2_scale);
           if constexpr (overlap != 0) {
             release_key(softened());
@@ -495,9 +564,9 @@ KERNEL(attend) {
 
         block -= split;
         for (; block >= 0 && (block + 1) * tile_kv > common; block -= split) {
-          step(Constant<true>());
+          step(true);
         }
-        for (; block >= 0; block -= split) step(Constant<false>());
+        for (; block >= 0; block -= split) step(false);
         if constexpr (output_tile != 0) release_query();
         issue_values();
         wgmma_wait<0>();

@@ -16,6 +16,7 @@ constexpr int64_t kGuardRows = 64;
 constexpr int64_t kCapacityStep = 256;
 constexpr int64_t kRowGuard = 8;  // elements after a row, "transposed"
 constexpr int64_t kMisalignment = 16;
+constexpr int64_t kMlxMisalignment = 24;
 
 int64_t align_up(int64_t value, int64_t step) {
   return (value + step - 1) / step * step;
@@ -55,14 +56,15 @@ TensorLayout view_of(std::string name, int64_t b, int64_t h, int64_t l,
 }  // namespace
 
 std::vector<std::string> layout_names() {
-  return {"contiguous", "cache", "transposed", "timed"};
+  return {"contiguous", "cache", "transposed", "mlx", "timed"};
 }
 
 std::vector<TensorLayout> make_layouts(const AttentionShape& shape,
                                        std::string_view layout) {
   const auto [B, Hq, Hkv, Lq, Lk, D, causal] = shape;
   const bool transposed = layout == "transposed";
-  const bool cached = layout == "cache" || transposed;
+  const bool in_mlx = layout == "mlx";
+  const bool cached = layout == "cache" || transposed || in_mlx;
   int64_t capacity = Lk;
   if (cached) {
     capacity = align_up(Lk + 1, kCapacityStep);
@@ -74,7 +76,8 @@ std::vector<TensorLayout> make_layouts(const AttentionShape& shape,
         "not made by gate_cases()",
         layout));
   }
-  const int64_t misalignment = cached ? kMisalignment : 0;
+  const int64_t misalignment =
+      in_mlx ? kMlxMisalignment : (cached ? kMisalignment : 0);
   std::vector<TensorLayout> tensors(kNumTensors);
   for (const auto& [index, name] :
        {std::pair{kQuery, "query"}, std::pair{kOutput, "output"}}) {

@@ -24,6 +24,8 @@ inline constexpr std::size_t kNumTensors = 4;
 // "transposed": query and output are views of (B, L, H, D + 8), so that heads
 //   are the inner rows and 8 guard elements follow each; key and value as in
 //   "cache". Bases are aligned to 16 bytes and no more in both.
+// "mlx": as "cache", with bases 8 bytes beyond a multiple of 16: where MLX's
+//   own allocator lays every array on the CPU.
 // "timed": the baseline's best case: as "cache", capacity the next multiple
 //   of 256 (none to spare at 256, 512, ...), bases aligned to 64 bytes.
 std::vector<std::string> layout_names();

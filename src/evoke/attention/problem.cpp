@@ -36,8 +36,14 @@ class AttentionProblem : public Problem {
   std::vector<GateCase> gate_cases(const KernelSource& kernel,
                                    const Workload& workload,
                                    GateLevel level) const override {
-    return attention::make_gate_cases(attention::reach_of(kernel), workload,
-                                      level);
+    auto cases = attention::make_gate_cases(attention::reach_of(kernel),
+                                            workload, level);
+    if (kernel.dialect() == Dialect::cpu) {
+      for (GateCase& each : cases) {
+        if (each.layout == "cache") each.layout = "mlx";
+      }
+    }
+    return cases;
   }
 
   std::shared_ptr<const PreparedCase> prepare(const GateCase& gate_case,

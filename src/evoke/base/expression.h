@@ -42,6 +42,9 @@ class Expression {
   // plan's `when` may not test Lk like that.
   bool tests_equality_of(std::string_view name) const;
   const std::string& text() const { return text_; }
+  // The same in Python, over a mapping `n` of names and the functions _div and
+  // _mod (towards zero) and _ceil_div.
+  std::string to_python() const;
 
   bool operator==(const Expression& other) const {
     return text_ == other.text_;

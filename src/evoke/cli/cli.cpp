@@ -35,6 +35,10 @@ int fail(const std::string& message, int code) {
 
 int run(int argc, char** argv) {
   Context context = make_context();
+  context.command_line = "evoke";
+  for (int i = 1; i < argc; ++i) {
+    context.command_line += std::string(" ") + argv[i];
+  }
   watch_interrupts();
   Command chosen;
   CLI::App app(
@@ -56,6 +60,7 @@ int run(int argc, char** argv) {
   add_inspect(app, context, chosen);
   add_report(app, context, chosen);
   add_export(app, context, chosen);
+  add_compare(app, context, chosen);
   add_generate(app, context, chosen);
   add_inbox(app, context, chosen);
   add_doctor(app, context, chosen);

@@ -21,6 +21,7 @@ void add_selftest(CLI::App& app, Context& context, Command& chosen);
 void add_report(CLI::App& app, Context& context, Command& chosen);
 void add_status(CLI::App& app, Context& context, Command& chosen);
 void add_inspect(CLI::App& app, Context& context, Command& chosen);
+void add_compare(CLI::App& app, Context& context, Command& chosen);
 void add_export(CLI::App& app, Context& context, Command& chosen);
 void add_generate(CLI::App& app, Context& context, Command& chosen);
 void add_inbox(CLI::App& app, Context& context, Command& chosen);

@@ -12,6 +12,7 @@ struct Context {
   bool stdout_is_tty = false;
   int terminal_columns = 80;
   std::string program_folder;  // of the running executable
+  std::string command_line;    // "evoke compare --model ...", for records
 
   std::string runner_path() const;
 };

@@ -15,6 +15,7 @@
 #include "evoke/cli/founders.h"
 #include "evoke/cli/interrupt.h"
 #include "evoke/cli/laboratory.h"
+#include "evoke/cli/search_proposers.h"
 #include "evoke/evaluation/judge/verify.h"
 #include "evoke/report/tables.h"
 #include "evoke/store/run_store.h"
@@ -140,6 +141,10 @@ void refuse_with_resume(const EvolveOptions& options) {
   refuse(!options.device.empty(), "--device");
   refuse(!options.workload.empty(), "--workload");
   refuse(!options.proposer.empty(), "--proposer");
+  refuse(!options.llm_path.empty(), "--llm");
+  refuse(!options.models.empty(), "--model");
+  refuse(!options.command.empty(), "--proposer-command");
+  refuse(!options.replay_run.empty(), "--replay-run");
   refuse(options.rng_seed.has_value(), "--rng-seed");
   refuse(!options.output.empty() || !options.run_name.empty() ||
              !options.output_base.empty(),
@@ -149,6 +154,7 @@ void refuse_with_resume(const EvolveOptions& options) {
 int run_evolve(const Context& context, const EvolveOptions& options) {
   EvolveRunOptions run;
   RunConfig config = value_or_throw(resolve_config(options));
+  run.llm_budget_usd = options.llm_budget_usd;
   if (options.resume) {
     refuse_with_resume(options);
     run.resume = true;
@@ -161,6 +167,10 @@ int run_evolve(const Context& context, const EvolveOptions& options) {
     return evolve(context, std::move(config), run);
   }
   run.folder = run_folder(options);
+  const auto proposers = proposer_names(config.proposer);
+  if (std::find(proposers.begin(), proposers.end(), "llm") != proposers.end()) {
+    run.llm = value_or_throw(resolve_llm(options));
+  }
   if (!options.dry_run && !options.check_only) {
     return evolve(context, std::move(config), run);
   }
@@ -198,6 +208,8 @@ void add_evolve(CLI::App& app, Context& context, Command& chosen) {
 Examples:
   evoke evolve                               the built-in seeds, 2 minutes
   evoke evolve mine.cpp --time-budget 10m    your kernel
+  evoke evolve --proposer parameters,llm --llm-budget-usd 2
+  evoke evolve --proposer inbox -o run       you answer: evoke inbox run list
   evoke evolve --dry-run                     what would be done
   evoke evolve --resume                      the latest run here goes on)");
   command->callback([&context, &chosen, options] {

@@ -51,7 +51,22 @@ void add_options(CLI::App& command, EvolveOptions& options) {
                      "quick, qwen3-0.6b, qwen3-0.6b-batched or a TOML file");
   command.add_option("--held-out", options.held_out,
                      "A workload that is timed at the end only");
-  command.add_option("--proposer", options.proposer, "parameters");
+  command.add_option("--proposer", options.proposer,
+                     "One or several of parameters, llm, inbox, command, "
+                     "replay: parameters,llm");
+  command.add_option("--llm", options.llm_path,
+                     "A TOML file of services and models (default: "
+                     "OPENAI_API_KEY or GEMINI_API_KEY decide)");
+  command.add_option("--model", options.models,
+                     "A model to ask, or MODEL=WEIGHT; repeat for several");
+  command
+      .add_option("--llm-budget-usd", options.llm_budget_usd,
+                  "What models may cost in this run")
+      ->check(CLI::NonNegativeNumber);
+  command.add_option("--proposer-command", options.command,
+                     "The program that the proposer `command` asks");
+  command.add_option("--replay-run", options.replay_run,
+                     "The run whose proposals `replay` makes again");
   command.add_option("--iterations", options.iterations,
                      "Stop after this many proposals (0: no limit)");
   command.add_option("--time-budget", options.time_budget,
@@ -98,6 +113,8 @@ Result<RunConfig> resolve_config(const EvolveOptions& options) {
   take(config.workload, options.workload);
   take(config.held_out, options.held_out);
   take(config.proposer, options.proposer);
+  take(config.proposers.command, options.command);
+  take(config.proposers.replay, options.replay_run);
   if (!options.kernels.empty()) config.seeds = options.kernels;
   if (!options.seeds_folder.empty()) {
     auto paths = kernels_in(options.seeds_folder);
@@ -115,6 +132,19 @@ Result<RunConfig> resolve_config(const EvolveOptions& options) {
   } else if (options.iterations && options.config_path.empty()) {
     config.budget.time_s = 0;  // the iterations alone decide
   }
+  return config;
+}
+
+Result<llm::LlmConfig> resolve_llm(const EvolveOptions& options) {
+  auto config = options.llm_path.empty()
+                    ? llm::llm_config_from_environment()
+                    : llm::read_llm_config(options.llm_path);
+  if (!config) return config;
+  if (!options.models.empty()) {
+    const auto chosen = llm::choose_models(*config, options.models);
+    if (!chosen) return error_of(chosen);
+  }
+  if (options.llm_budget_usd) config->budget_usd = options.llm_budget_usd;
   return config;
 }
 

@@ -8,6 +8,7 @@
 
 #include "evoke/base/error.h"
 #include "evoke/core/run_config.h"
+#include "evoke/proposers/llm/llm_config.h"
 
 namespace evoke::cli {
 
@@ -17,6 +18,11 @@ struct EvolveOptions {
   std::string config_path;
   // As given; empty or unset: the config file's, else the default.
   std::string device, workload, held_out, proposer, time_budget;
+  std::string command;     // of the proposer `command`
+  std::string replay_run;  // of the proposer `replay`
+  std::string llm_path;    // of the proposer `llm`: its file
+  std::vector<std::string> models;
+  std::optional<double> llm_budget_usd;
   std::optional<int64_t> iterations;
   std::optional<int> workers;
   std::optional<double> target_score;
@@ -34,6 +40,10 @@ void add_options(CLI::App& command, EvolveOptions& options);
 
 // Defaults, then the config file, then the command line.
 Result<RunConfig> resolve_config(const EvolveOptions& options);
+
+// Which models are asked: the file named, or what the environment holds.
+// `absent`: nothing is configured.
+Result<llm::LlmConfig> resolve_llm(const EvolveOptions& options);
 
 // Where a run that begins now is written.
 std::string run_folder(const EvolveOptions& options);

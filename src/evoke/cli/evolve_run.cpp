@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -23,10 +24,10 @@
 #include "evoke/cli/machine.h"
 #include "evoke/cli/panel.h"
 #include "evoke/cli/search_judge.h"
+#include "evoke/cli/search_proposers.h"
 #include "evoke/evaluation/judge/verdict.h"
 #include "evoke/evolution/feature_map.h"
 #include "evoke/evolution/search_loop.h"
-#include "evoke/proposers/parameters/parameters_proposer.h"
 #include "evoke/report/render.h"
 #include "evoke/report/tables.h"
 #include "evoke/store/run_store.h"
@@ -49,22 +50,6 @@ Json axes_fact(const RunConfig& config) {
                     {"log_scale", axis.log_scale}});
   }
   return json;
-}
-
-// Compile-time letters of every shape, so that the proposer can check
-// constraints by itself.
-std::vector<Symbols> known_letters(const Laboratory& laboratory) {
-  std::vector<Symbols> known;
-  for (const WorkloadShape& each : laboratory.workload.shapes) {
-    Symbols letters;
-    for (const std::string& name : laboratory.problem->signature().constants) {
-      letters[name] = each.shape.values.at(name);
-    }
-    if (std::find(known.begin(), known.end(), letters) == known.end()) {
-      known.push_back(std::move(letters));
-    }
-  }
-  return known;
 }
 
 // What would only show after the set-up.
@@ -107,11 +92,13 @@ class EvolveRun : public EventSink {
 
   void record(const Step& step) override {
     store_->record(step);
+    proposers_->inbox->recorded(step);
     for (const Effect& effect : step.effects) {
       if (effect.kind == "best") keep_best(step);
       if (effect.kind == "best_revoked") restore_best();
     }
   }
+  void record_call(const LlmCall& call) override { store_->record_call(call); }
 
  private:
   void open();
@@ -122,6 +109,9 @@ class EvolveRun : public EventSink {
   void restore_best();
   void progress(const Evolution& evolution, const Step* step);
   void announce(const std::string& what);
+  // From any thread.
+  void notice(const std::string& what);
+  std::optional<llm::LlmConfig> resumed_llm() const;
   void write_reports();
   double elapsed_s() const {
     return elapsed_before_s_ + (monotonic_ms() - start_ms_) * 1e-3;
@@ -139,6 +129,10 @@ class EvolveRun : public EventSink {
   std::unique_ptr<RunStore> store_;
   std::unique_ptr<SearchJudge> judge_;
   std::vector<SeedKernel> founders_;
+  std::optional<llm::LlmConfig> llm_;
+  std::mutex notices_mutex_;
+  std::vector<std::string> notices_;  // not shown yet
+  std::unique_ptr<SearchProposers> proposers_;
   std::unique_ptr<Evolution> evolution_;
 };
 
@@ -149,6 +143,22 @@ void EvolveRun::announce(const std::string& what) {
   if (!context_.json) panel_.event(dim(context_, what + " ..."));
 }
 
+void EvolveRun::notice(const std::string& what) {
+  log_info(what);
+  const std::lock_guard lock(notices_mutex_);
+  notices_.push_back(what);
+}
+
+// As recorded; only the money may be another amount.
+std::optional<llm::LlmConfig> EvolveRun::resumed_llm() const {
+  const auto fact = store_->fact("llm");
+  if (!fact) return std::nullopt;
+  auto config = value_or_throw(llm::llm_config_from_toml(
+      fact->get<std::string>(), store_->folder() + " (llm)"));
+  if (options_.llm_budget_usd) config.budget_usd = options_.llm_budget_usd;
+  return config;
+}
+
 void EvolveRun::open() {
   if (options_.resume) {
     store_ = value_or_throw(RunStore::open_for_resume(options_.folder));
@@ -157,10 +167,9 @@ void EvolveRun::open() {
     elapsed_before_s_ = value_or_throw(store_->summary()).elapsed_s;
   }
   if (!options_.resume) check_folder(options_.folder);
-  if (config_.proposer != "parameters") {
-    throw UsageError("--proposer " + config_.proposer +
-                     ": this build knows parameters");
-  }
+  proposer_names(config_.proposer);  // before anything is measured
+  llm_ = options_.llm;
+  if (options_.resume) llm_ = resumed_llm();
   const int least_pairs =
       judge::least_pairs(judge::ConfirmerOptions{}.confidence);
   if (config_.timing.confirm_pairs < least_pairs) {
@@ -194,6 +203,7 @@ void EvolveRun::open() {
     facts["started"] = utc_time();
     facts["workload"] = config_.workload;
     facts["axes"] = axes_fact(config_);
+    if (llm_) facts["llm"] = to_toml(*llm_);
     facts["founders"] = Json::array();
     for (const SeedKernel& seed : founders_) {
       facts["founders"].push_back(
@@ -206,8 +216,11 @@ void EvolveRun::open() {
 
 void EvolveRun::search() {
   EvolutionConfig config = evolution_config(config_);
-  config.proposers = {
-      {.name = "parameters", .operations = ParametersProposer::operations()}};
+  proposers_ =
+      open_search_proposers(*judge_, config_, *store_, llm_,
+                            [this](const std::string& what) { notice(what); });
+  config.proposers = proposers_->configs;
+  config.unasked = config_.workers;
   config.confirmation.first_cost_s = kConfirmationCostS;
   // Founders are those recorded: files may have changed since.
   std::vector<Founder> founders;
@@ -220,11 +233,6 @@ void EvolveRun::search() {
   }
   evolution_ = std::make_unique<Evolution>(config, founders);
   replay();
-
-  ParametersOptions parameters;
-  parameters.dialect = judge_->laboratory.bench->dialect();
-  parameters.known = known_letters(judge_->laboratory);
-  ParametersProposer proposer(parameters);
 
   search_start_s_ = elapsed_s();
   panel_state_.phase = "searching";
@@ -246,7 +254,8 @@ void EvolveRun::search() {
     }
     return interrupted();
   };
-  run_search(*evolution_, proposer, *judge_->evaluator, *this, loop);
+  run_search(*evolution_, *proposers_->pool, *judge_->evaluator, *this, loop);
+  proposers_->pool.reset();  // ends what is still being asked
   const SearchStatus status = evolution_->status();
   value_or_throw(store_->set_fact(
       "finished",
@@ -325,6 +334,11 @@ void EvolveRun::progress(const Evolution& evolution, const Step* step) {
     }
     panel_state_.last_event =
         fmt::format("#{} {}", step->candidate.id, step->outcome.message);
+  }
+  {
+    const std::lock_guard lock(notices_mutex_);
+    for (const std::string& what : notices_) panel_.event(what);
+    notices_.clear();
   }
   panel_state_.iteration = status.iterations;
   panel_state_.elapsed_s = elapsed_s();

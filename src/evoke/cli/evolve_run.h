@@ -6,6 +6,7 @@
 
 #include "evoke/cli/context.h"
 #include "evoke/core/run_config.h"
+#include "evoke/proposers/llm/llm_config.h"
 
 namespace evoke::cli {
 
@@ -14,6 +15,10 @@ struct EvolveRunOptions {
   bool resume = false;
   // Of a resumed run, instead of the recorded one.
   std::optional<BudgetConfig> budget;
+  // For the proposer `llm`; a resumed run takes what was recorded, but for the
+  // money.
+  std::optional<llm::LlmConfig> llm;
+  std::optional<double> llm_budget_usd;
 };
 
 // Returns the exit status: 0 also when no better kernel was found. Throws

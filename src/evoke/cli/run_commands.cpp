@@ -1,20 +1,17 @@
-// Commands that read a run: status, inspect, report, export.
+// Commands that read a run: status, inspect, report.
 #include <fmt/format.h>
 
 #include <cstdio>
 #include <memory>
 #include <optional>
-#include <sstream>
 #include <string>
 
 #include "evoke/base/atomic_file.h"
 #include "evoke/cli/commands.h"
 #include "evoke/cli/duration.h"
 #include "evoke/cli/run_access.h"
-#include "evoke/core/kernel_source.h"
 #include "evoke/report/render.h"
 #include "evoke/report/tables.h"
-#include "evoke/store/run_export.h"
 
 namespace evoke::cli {
 namespace {
@@ -137,31 +134,6 @@ int report(const Context& context, const RunOptions& options) {
   return 0;
 }
 
-int export_as(const RunOptions& options) {
-  if (options.format == "mlx-python" || options.format == "metal" ||
-      options.format == "cuda") {
-    throw UsageError("export --format " + options.format +
-                     ": this run holds kernels of the cpu dialect, which have "
-                     "no such form; use --format kernel");
-  }
-  const auto store = open_run(options.run);
-  if (options.format == "json") {
-    std::ostringstream text;
-    value_or_throw(export_run(*store, text));
-    deliver(options.output, text.str());
-    return 0;
-  }
-  CandidateId id = options.candidate;
-  if (id == 0) id = value_or_throw(store->summary()).best;
-  if (id == 0) {
-    throw StartupError(store->folder() +
-                       ": no confirmed best to export; name a candidate with "
-                       "--candidate");
-  }
-  deliver(options.output, value_or_throw(store->step_of(id)).candidate.text);
-  return 0;
-}
-
 CLI::App* add_run_command(CLI::App& app, const char* name, const char* what,
                           RunOptions& options) {
   auto* command = app.add_subcommand(name, what);
@@ -204,26 +176,6 @@ void add_report(CLI::App& app, Context& context, Command& chosen) {
                       "Where to write (html: RUN/report.html)");
   command->callback([&context, &chosen, options] {
     chosen = [&context, options] { return report(context, *options); };
-  });
-}
-
-void add_export(CLI::App& app, Context&, Command& chosen) {
-  auto options = std::make_shared<RunOptions>();
-  options->format = "kernel";
-  auto* command = add_run_command(
-      app, "export", "A run's best kernel, or another one, as a file",
-      *options);
-  command->add_option("--candidate", options->candidate,
-                      "Its number (default: the best)");
-  command
-      ->add_option("--format", options->format,
-                   "kernel, json (the whole run, a step per line), "
-                   "mlx-python, cuda or metal")
-      ->check(CLI::IsMember({"kernel", "json", "mlx-python", "cuda", "metal"}));
-  command->add_option("--output,-o", options->output,
-                      "Where to write (default: standard output)");
-  command->callback([&chosen, options] {
-    chosen = [options] { return export_as(*options); };
   });
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "evoke/cli/commands.h"
+#include "evoke/cli/gate_record.h"
 #include "evoke/cli/interrupt.h"
 #include "evoke/cli/kernel_file.h"
 #include "evoke/cli/laboratory.h"
@@ -22,6 +23,7 @@ namespace {
 struct Options {
   std::string kernel;
   std::string workload = "quick";
+  std::string heads;
   bool quick = false;
 };
 
@@ -103,8 +105,11 @@ void print_report(const Context& context, const Options& options,
 
 int verify_kernel(const Context& context, const Options& options) {
   const KernelFile file = read_kernel_file(options.kernel);
-  const Laboratory laboratory =
+  Laboratory laboratory =
       open_laboratory(context, file.device, options.workload, 0);
+  if (!options.heads.empty()) {
+    laboratory.workload = workload_of_heads(options.heads);
+  }
   judge::VerifyOptions verify;
   verify.level = options.quick ? GateLevel::gate : GateLevel::full;
   verify.stop = [] { return interrupted(); };
@@ -118,6 +123,10 @@ int verify_kernel(const Context& context, const Options& options) {
       *laboratory.bench, file.text, file.path, laboratory.workload, verify));
   if (live) fmt::print(stderr, "\r\x1b[K");
   if (interrupted()) throw StartupError("interrupted: nothing is proved");
+  if (const auto heads = heads_of(laboratory.workload);
+      heads && report.right()) {
+    record_passed_gate(laboratory, file, report, *heads, verify.level);
+  }
   if (context.json) {
     Json json = {{"kernel", options.kernel},
                  {"right", report.right()},
@@ -143,6 +152,9 @@ void add_verify(CLI::App& app, Context& context, Command& chosen) {
   command->add_option("kernel", options->kernel, "A kernel file")->required();
   command->add_option("--workload", options->workload,
                       "Its shapes are checked as well as the gate's own");
+  command->add_option("--heads", options->heads,
+                      "In place of a workload: a model's query heads, "
+                      "key-value heads and head_dim, as in 16-8-128");
   command->add_flag("--quick", options->quick,
                     "The subset that a search runs on every candidate");
   command->callback([&context, &chosen, options] {

@@ -162,6 +162,9 @@ std::vector<KernelBody> find_kernel_bodies(std::string_view code) {
     body.line = 1 + static_cast<int>(
                         std::count(code.begin(), code.begin() + begin, '\n'));
     body.begin = begin;
+    scanner.skip_blanks();
+    const bool opens = !scanner.done() && code[scanner.at()] == '{';
+    body.open = opens ? scanner.at() : begin;
     body.end = skip_block(scanner) ? scanner.at() : begin;
     bodies.push_back(body);
   }

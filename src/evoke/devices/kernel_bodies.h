@@ -13,6 +13,7 @@ struct KernelBody {
   std::string name;
   int line = 1;           // of KERNEL, counted from 1 at the code's start
   std::size_t begin = 0;  // offset of KERNEL
+  std::size_t open = 0;   // offset of the body's '{'; begin if there is none
   std::size_t end = 0;    // offset after the closing brace; begin if there is
                           // none (the compiler then says what is wrong)
 };

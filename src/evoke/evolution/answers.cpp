@@ -137,6 +137,17 @@ Result<CandidateId> Evolution::submit(const Proposal& proposal) {
   return slot->id;
 }
 
+void Evolution::retire(const std::string& proposer) {
+  retired_.insert(proposer);
+  const auto& proposers = config_.proposers;
+  const bool none_left = std::all_of(
+      proposers.begin(), proposers.end(),
+      [&](const ProposerConfig& each) { return retired_.contains(each.name); });
+  if (none_left) retired_all_ = true;
+  std::vector<Effect> none;
+  fill(none);
+}
+
 std::vector<CandidateId> Evolution::take_withdrawn() {
   return std::exchange(withdrawn_, {});
 }

@@ -16,7 +16,7 @@ struct ArmModel {
 struct ProposerConfig {
   std::string name = "parameters";           // named in candidates
   std::vector<std::string> operations = {};  // empty: it chooses itself
-  std::vector<ArmModel> models = {};      // empty: it chooses itself
+  std::vector<ArmModel> models = {};         // empty: it chooses itself
   // Proposals of it that are asked for or being judged, at most. 0: it
   // answers at once, so its proposals share the slots of the workers.
   int in_flight = 0;

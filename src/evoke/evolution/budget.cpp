@@ -18,6 +18,8 @@ std::string_view to_string(StopReason reason) {
       return "nothing new";
     case StopReason::no_founder:
       return "no founder";
+    case StopReason::no_proposer:
+      return "no proposer left";
     case StopReason::infrastructure:
       return "infrastructure";
     case StopReason::requested:

@@ -17,6 +17,7 @@ enum class StopReason {
   target,          // a confirmed fitness reached the target
   nothing_new,     // the proposer finds no genome that was not judged
   no_founder,      // no seed works here
+  no_proposer,     // the proposers have nothing left to give
   infrastructure,  // one failure of the machine after the other
   requested,       // from outside
 };

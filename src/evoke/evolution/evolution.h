@@ -14,6 +14,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -88,6 +89,9 @@ class Evolution {
 
   // Time passes without an outcome: a budget of time may be used up.
   void pass_time(double elapsed_s);
+  // This proposer is not asked any more. Not part of what is replayed. The
+  // search ends when none is left.
+  void retire(const std::string& proposer);
   // Requests whose answers are not wanted any more, since the last call.
   std::vector<CandidateId> take_withdrawn();
 
@@ -166,8 +170,10 @@ class Evolution {
   std::deque<CandidateId> remeasures_;
   std::size_t founders_asked_ = 0;
   CandidateId next_id_ = 1;
-  int64_t proposals_ = 0;  // asked for
-  int last_confirms_ = 0;  // since the end of the budget
+  int64_t proposals_ = 0;          // asked for
+  int last_confirms_ = 0;          // since the end of the budget
+  std::set<std::string> retired_;  // proposers
+  bool retired_all_ = false;
   std::vector<CandidateId> withdrawn_;
   std::optional<StopReason> outside_;  // ended by what is not an outcome
   bool said_stopped_ = false;

@@ -24,6 +24,7 @@ bool Evolution::confirming() const {
 std::optional<StopReason> Evolution::ended() const {
   if (outside_) return outside_;
   if (state_.stopping()) return state_.stopping();
+  if (retired_all_) return StopReason::no_proposer;
   if (!budget_.allows_proposal(proposals_ - state_.forgiven())) {
     return StopReason::iterations;
   }
@@ -175,7 +176,8 @@ void Evolution::drop_late_slots() {
   const auto reason = ended();
   if (!reason) return;
   // Proposals within a budget of iterations are waited for.
-  const bool wait = *reason == StopReason::iterations;
+  const bool wait =
+      *reason == StopReason::iterations || *reason == StopReason::no_proposer;
   drop_slots([&](const Slot& slot) {
     return outside_.has_value() || slot.state == SlotState::open ||
            (slot.lane >= 0 && !wait);
@@ -224,6 +226,9 @@ const Arm* Evolution::choose_arm(bool can_repair, Rng& rng) const {
     const int limit = config_.proposers[arm.proposer].in_flight;
     open[i] = limit == 0 || slots_in(static_cast<int>(arm.proposer)) < limit;
     if (arm.operation == kRepair && !can_repair) open[i] = false;
+    if (retired_.contains(config_.proposers[arm.proposer].name)) {
+      open[i] = false;
+    }
   }
   if (std::find(open.begin(), open.end(), true) == open.end()) return nullptr;
   if (arms.size() == 1) return &arms.front();

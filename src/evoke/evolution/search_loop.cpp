@@ -69,6 +69,9 @@ class SearchLoop {
         record(*step);
       }
     }
+    for (const std::string& name : desk_.take_exhausted()) {
+      evolution_.retire(name);
+    }
     while (evolution_.takes_submissions()) {
       const auto unasked = desk_.take_unasked();
       if (!unasked) break;

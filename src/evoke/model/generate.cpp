@@ -69,7 +69,13 @@ class Text {
  private:
   std::optional<mx::array> step(const mx::array& tokens, Rows rows) {
     ++result_.steps;
-    result_.attention_calls += model_.attention_calls(rows);
+    const int calls = model_.attention_calls(rows);
+    result_.attention_calls += calls;
+    if (tokens.shape(1) == 1) {
+      result_.decode_attention_calls += calls;
+    } else if (rows == Rows::last) {
+      ++result_.decode_attention_calls;
+    }
     return model_.step(tokens, kv_cache_, rows);
   }
 

@@ -34,6 +34,9 @@ struct Generation {
   // them have run.
   int64_t steps = 0;
   int64_t attention_calls = 0;
+  // Of them, those with one query: of steps with one token, and of the last
+  // layer in a step that asks for the last row only.
+  int64_t decode_attention_calls = 0;
   double prompt_ms = 0;       // until the first token was there
   double generation_ms = 0;   // from there to the last one
   int64_t decode_tokens = 0;  // tokens that took generation_ms

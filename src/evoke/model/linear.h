@@ -18,7 +18,8 @@ class Linear {
   Linear(Weights& weights, const std::string& name, int outputs, int inputs,
          const Qwen3Config& config);
 
-  // x (..., inputs); gives (..., outputs) in x's type.
+  // x (..., inputs); gives (..., outputs) in x's type. Evaluates on the way
+  // where it widens (cpu_products.h).
   mlx::core::array operator()(const mlx::core::array& x) const;
   // Rows of the matrix: ids (...), gives (..., inputs).
   mlx::core::array rows(const mlx::core::array& ids) const;

@@ -23,17 +23,18 @@ const Json& require(const Json& config, const char* key) {
   return *value;
 }
 
-int positive(const Json& value, const char* key) {
-  if (!value.is_number_integer() || value.get<int64_t>() <= 0 ||
-      value.get<int64_t>() > std::numeric_limits<int>::max()) {
+// Far above any model's; products of two sizes still fit an int.
+constexpr int kMaxHeadDim = 1 << 10;
+constexpr int kMaxSize = 1 << 20;
+constexpr int kMaxVocabulary = 1 << 24;
+
+int size(const Json& config, const char* key, int limit = kMaxSize) {
+  const Json& value = require(config, key);
+  if (!value.is_number_integer() || value < 1 || value > limit) {
     refuse(std::string(key) + " is " + brief(value) +
-           ", not a whole number above 0");
+           ", not a whole number from 1 to " + std::to_string(limit));
   }
   return value.get<int>();
-}
-
-int size(const Json& config, const char* key) {
-  return positive(require(config, key), key);
 }
 
 float positive_real(const Json& value, const char* key) {
@@ -160,8 +161,8 @@ Qwen3Config parse_config(const Json& json) {
   config.intermediate_size = size(json, "intermediate_size");
   config.num_q_heads = size(json, "num_attention_heads");
   config.num_kv_heads = size(json, "num_key_value_heads");
-  config.head_dim = size(json, "head_dim");
-  config.vocab_size = size(json, "vocab_size");
+  config.head_dim = size(json, "head_dim", kMaxHeadDim);
+  config.vocab_size = size(json, "vocab_size", kMaxVocabulary);
   config.rms_norm_eps =
       positive_real(require(json, "rms_norm_eps"), "rms_norm_eps");
   config.rope_theta = read_rope_theta(json);

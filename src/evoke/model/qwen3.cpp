@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "evoke/base/utf8.h"
-#include "evoke/model/cpu_products.h"
 #include "evoke/model/tokenizer/json_part.h"
 
 namespace evoke::model {
@@ -212,9 +211,6 @@ std::optional<mx::array> Qwen3::step(const mx::array& tokens, KvCache& kv_cache,
     const mx::array gate = layer.gate(y);
     const mx::array silu = mx::multiply(gate, mx::sigmoid(gate));
     x = mx::add(x, layer.down(mx::multiply(silu, layer.up(y))));
-    // MLX runs ahead of what it has computed; widened weights of several
-    // layers would be in memory at once.
-    if (x.shape(1) > 1 && widens_products()) mx::eval(x);
   }
   x = mx::fast::rms_norm(x, norm_, eps);
   return head_ ? (*head_)(x) : embedding_(x);

@@ -20,7 +20,8 @@ namespace evoke::model {
 // Which rows of a step are wanted as logits.
 enum class Rows { none, last, all };
 
-// Steps build graphs; the caller evaluates. One thread at a time.
+// Steps build graphs, which the caller evaluates; widened products
+// (cpu_products.h) are evaluated on the way. One thread at a time.
 class Qwen3 {
  public:
   // Reads the folder and brings all weights into memory, cast to `dtype`

@@ -16,7 +16,6 @@
 #include "evoke/model/model_folder.h"
 #include "evoke/model/tokenizer/chat_template.h"
 #include "evoke/model/tokenizer/streaming_decoder.h"
-#include "evoke/model/tokenizer/tokenizer.h"
 
 namespace evoke::model {
 namespace {
@@ -44,6 +43,30 @@ int64_t peak_resident_bytes() {
 #endif
 }
 
+// Models that name no end token anywhere end where their tokenizer's config
+// says.
+std::vector<int32_t> end_tokens(const Qwen3& model,
+                                const Tokenizer& tokenizer) {
+  std::vector<int32_t> ids = model.config().eos_ids;
+  if (ids.empty() && tokenizer.eos_id()) ids.push_back(*tokenizer.eos_id());
+  return ids;
+}
+
+void check(const GenerateRequest& request) {
+  const bool has_text =
+      !request.prompt.empty() || !request.system_prompt.empty();
+  if (has_text != request.prompt_ids.empty()) {
+    throw UsageError(has_text
+                         ? "a prompt is given as text or as tokens, not both"
+                         : "the prompt is empty; --prompt TEXT gives one");
+  }
+  if (request.ignore_chat_template && !request.system_prompt.empty()) {
+    throw UsageError("--system-prompt has no place without the chat template");
+  }
+}
+
+}  // namespace
+
 std::vector<int32_t> encode_prompt(const GenerateRequest& request,
                                    const Tokenizer& tokenizer,
                                    std::vector<std::string>& warnings) {
@@ -70,30 +93,6 @@ std::vector<int32_t> encode_prompt(const GenerateRequest& request,
   return value_or_throw(tokenizer.encode(text));
 }
 
-// Models that name no end token anywhere end where their tokenizer's config
-// says.
-std::vector<int32_t> end_tokens(const Qwen3& model,
-                                const Tokenizer& tokenizer) {
-  std::vector<int32_t> ids = model.config().eos_ids;
-  if (ids.empty() && tokenizer.eos_id()) ids.push_back(*tokenizer.eos_id());
-  return ids;
-}
-
-void check(const GenerateRequest& request) {
-  const bool has_text =
-      !request.prompt.empty() || !request.system_prompt.empty();
-  if (has_text != request.prompt_ids.empty()) {
-    throw UsageError(has_text
-                         ? "a prompt is given as text or as tokens, not both"
-                         : "the prompt is empty; --prompt TEXT gives one");
-  }
-  if (request.ignore_chat_template && !request.system_prompt.empty()) {
-    throw UsageError("--system-prompt has no place without the chat template");
-  }
-}
-
-}  // namespace
-
 GenerateReport run_generate(const GenerateRequest& request,
                             AttentionOp attention, const TextSink& sink) {
   check(request);
@@ -114,6 +113,20 @@ GenerateReport run_generate(const GenerateRequest& request,
       encode_prompt(request, tokenizer, report.warnings);
   GenerateOptions options = request.options;
   options.eos_ids = end_tokens(model, tokenizer);
+  const Qwen3Config& config = model.config();
+  report.num_layers = config.num_layers;
+  report.kv_bytes_per_token = int64_t{2} * config.num_layers *
+                              config.num_kv_heads * config.head_dim *
+                              static_cast<int64_t>(size_of(model.dtype()));
+  if (request.loaded) request.loaded();
+  const auto run = [&](const GenerateOptions& chosen, KvCache& kv_cache,
+                       const TokenSink& tokens) {
+    const Generation done = generate(model, kv_cache, prompt, chosen, tokens);
+    report.decode_attention_calls += done.decode_attention_calls;
+    report.prompt_attention_calls +=
+        done.attention_calls - done.decode_attention_calls;
+    return done;
+  };
   StreamingDecoder decoder(tokenizer);
   const auto deliver = [&](const std::string& piece) {
     report.text += piece;
@@ -121,9 +134,16 @@ GenerateReport run_generate(const GenerateRequest& request,
   };
   KvCache kv_cache = model.make_kv_cache();
   try {
-    report.generation =
-        generate(model, kv_cache, prompt, options,
-                 [&](int32_t id) { return deliver(decoder.add(id)); });
+    if (request.warmup_tokens > 0) {
+      GenerateOptions warmup = options;
+      warmup.max_tokens = request.warmup_tokens;
+      warmup.ignore_eos = true;
+      KvCache other = model.make_kv_cache();
+      run(warmup, other, [](int32_t) { return true; });
+    }
+    report.generation = run(options, kv_cache, [&](int32_t id) {
+      return deliver(decoder.add(id));
+    });
   } catch (const UsageError&) {
     throw;
   } catch (const std::exception& error) {
@@ -159,6 +179,8 @@ Json to_json(const GenerateReport& report) {
           {"generation_tokens_per_s", generation.generation_tokens_per_s()},
           {"steps", generation.steps},
           {"attention_calls", generation.attention_calls},
+          {"num_layers", report.num_layers},
+          {"kv_bytes_per_token", report.kv_bytes_per_token},
           {"weight_bytes", report.weight_bytes},
           {"kv_cache_bytes", report.kv_cache_bytes},
           {"peak_memory_bytes", report.peak_memory_bytes},

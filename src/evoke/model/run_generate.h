@@ -13,6 +13,7 @@
 #include "evoke/base/json.h"
 #include "evoke/model/attention_op.h"
 #include "evoke/model/generate.h"
+#include "evoke/model/tokenizer/tokenizer.h"
 
 namespace evoke::model {
 
@@ -26,6 +27,9 @@ struct GenerateRequest {
   bool enable_thinking = true;
   std::optional<mlx::core::Dtype> dtype;  // empty: as stored
   GenerateOptions options;
+  // Not 0: the prompt and so many tokens are run once before, uncounted.
+  int warmup_tokens = 0;
+  std::function<void()> loaded;  // called before the first step
 };
 
 struct GenerateReport {
@@ -36,6 +40,11 @@ struct GenerateReport {
   Generation generation;
   std::string text;
   std::vector<std::string> warnings;
+  int num_layers = 0;
+  int64_t kv_bytes_per_token = 0;  // of all layers
+  // The AttentionOp's calls, the warm-up's too.
+  int64_t prompt_attention_calls = 0;
+  int64_t decode_attention_calls = 0;
   double load_ms = 0;  // weights and tokenizer in memory
   int64_t weight_bytes = 0;
   int64_t kv_cache_bytes = 0;
@@ -45,6 +54,11 @@ struct GenerateReport {
 
 // Called with what each token adds to the text; false ends the text.
 using TextSink = std::function<bool(std::string_view)>;
+
+// The request's prompt as tokens. Throws StartupError.
+std::vector<int32_t> encode_prompt(const GenerateRequest& request,
+                                   const Tokenizer& tokenizer,
+                                   std::vector<std::string>& warnings);
 
 // Throws UsageError or StartupError with one line.
 GenerateReport run_generate(const GenerateRequest& request,

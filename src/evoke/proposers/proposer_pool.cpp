@@ -27,9 +27,11 @@ ProposerPool::~ProposerPool() {
   }
 }
 
-void ProposerPool::add(Proposer& proposer, int in_flight) {
+void ProposerPool::add(Proposer& proposer, int in_flight,
+                       std::function<bool()> exhausted) {
   auto member = std::make_unique<Member>();
   member->proposer = &proposer;
+  member->exhausted = std::move(exhausted);
   Member& added = *member;
   if (!members_.emplace(proposer.name(), std::move(member)).second) {
     throw UsageError("[ProposerPool::add] there is a proposer '" +
@@ -137,6 +139,16 @@ void ProposerPool::settle_unasked(const Result<CandidateId>& accepted) {
 std::vector<LlmCall> ProposerPool::take_calls() {
   const std::lock_guard lock(mutex_);
   return std::exchange(calls_, {});
+}
+
+std::vector<std::string> ProposerPool::take_exhausted() {
+  std::vector<std::string> names;
+  for (const auto& [name, member] : members_) {
+    if (!member->exhausted || !member->exhausted()) continue;
+    member->exhausted = {};
+    names.push_back(name);
+  }
+  return names;
 }
 
 void ProposerPool::withdraw(CandidateId id) {

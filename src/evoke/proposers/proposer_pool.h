@@ -42,7 +42,9 @@ class ProposerPool : public ProposalDesk {
 
   // Before the first submit(). `in_flight` 0: it answers at once; else the
   // number of its threads. Throws UsageError for a name that is taken.
-  void add(Proposer& proposer, int in_flight);
+  // `exhausted`: asked now and then, whether it will answer no more.
+  void add(Proposer& proposer, int in_flight,
+           std::function<bool()> exhausted = {});
   void set_unasked(UnaskedSource* source) { unasked_ = source; }
 
   // To be given to proposers that call models: calls are kept for
@@ -56,6 +58,7 @@ class ProposerPool : public ProposalDesk {
   std::optional<Proposal> take_unasked() override;
   void settle_unasked(const Result<CandidateId>& accepted) override;
   std::vector<LlmCall> take_calls() override;
+  std::vector<std::string> take_exhausted() override;
   void withdraw(CandidateId id) override;
   void on_arrival(std::function<void()> wake) override;
   // Something may be there; any thread.
@@ -65,7 +68,8 @@ class ProposerPool : public ProposalDesk {
   struct Member {
     Proposer* proposer = nullptr;
     std::deque<ProposalRequest> waiting;
-    std::set<CandidateId> asked;  // of which propose() has not returned
+    std::set<CandidateId> asked;      // of which propose() has not returned
+    std::function<bool()> exhausted;  // empty: never
     std::vector<std::thread> threads;
   };
   Member& member_of(const ProposalRequest& request);

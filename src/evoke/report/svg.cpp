@@ -129,7 +129,8 @@ std::string progress_plot(const StepLine& best,
   return svg + "</svg>";
 }
 
-std::string bar_plot(const std::vector<BarGroup>& groups) {
+std::string bar_plot(const std::vector<BarGroup>& groups,
+                     const std::string& title) {
   constexpr double kBar = 16;
   constexpr double kGap = 12;
   constexpr double kLabel = 180;
@@ -148,7 +149,7 @@ std::string bar_plot(const std::vector<BarGroup>& groups) {
   const double from = std::log(smallest) - 0.35;
   const Axis x{from, std::max(std::log(largest), from + 0.1), kLabel,
                kWidth - 90};
-  std::string svg = open_svg(kWidth, height, "time per call, logarithmic");
+  std::string svg = open_svg(kWidth, height, title);
   double y = 8;
   for (const BarGroup& group : groups) {
     svg += text_at(4, y + 12, "start", group.label, " class=\"strong\"");

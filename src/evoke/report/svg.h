@@ -38,7 +38,8 @@ struct BarGroup {
   std::vector<Bar> bars;
 };
 // Horizontal bars, logarithmic.
-std::string bar_plot(const std::vector<BarGroup>& groups);
+std::string bar_plot(const std::vector<BarGroup>& groups,
+                     const std::string& title = "time per call, logarithmic");
 
 struct HeatCell {
   int x = 0;

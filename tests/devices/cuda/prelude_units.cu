@@ -20,7 +20,6 @@
 //   unit warp_mma       1   32 1      0 1 1e-5
 //   unit matrices       1   32 1   2048 1 0
 //   unit tensor_store   4  128 1  17408 1 0
-//   unit tensor_store2  4  128 1  17408 1 0
 #include "units.h"
 
 // ------------------------------------------------------------------- numbers
@@ -283,7 +282,7 @@ UNIT(plain_bulk) {
   }
 }
 
-// Boxes of 64 x 64 whose corners lie outside the matrix; and through L2.
+// Boxes of 64 x 64 of which a part lies outside the matrix.
 EVOKE_DEVICE int corner(int block, int dimension) {
   return ((block >> dimension & 1) != 0 ? 224 : -16);
 }
@@ -346,32 +345,6 @@ UNIT(plain_tensor_store) {
   for (int i = threadIdx.x; i < 64 * 64; i += blockDim.x) {
     const int row = max(corner(blockIdx.x, 1), 0) + i / 64;
     const int column = max(corner(blockIdx.x, 0), 0) + i % 64;
-    if (row >= 0 && row < kRows && column >= 0 && column < kColumns) {
-      copy[row * kColumns + column] = in[i];
-    }
-  }
-}
-
-UNIT(unit_tensor_store2) {
-  const int x = corner(blockIdx.x, 0);
-  const int y = corner(blockIdx.x, 1);
-  for (int i = threadIdx.x; i < 64 * 64; i += blockDim.x) {
-    const int row = i / 64;
-    unsigned char* const at = shared + swizzled_chunk(row, i % 64 / 8);
-    reinterpret_cast<bfloat16*>(at)[i % 8] = in[i];
-  }
-  fence_async_proxy();
-  __syncthreads();
-  if (threadIdx.x == 0) {
-    store_tile(copy_map, shared, x, y);
-    commit_stores();
-    wait_stores_done<0>();
-  }
-}
-UNIT(plain_tensor_store2) {
-  for (int i = threadIdx.x; i < 64 * 64; i += blockDim.x) {
-    const int row = corner(blockIdx.x, 1) + i / 64;
-    const int column = corner(blockIdx.x, 0) + i % 64;
     if (row >= 0 && row < kRows && column >= 0 && column < kColumns) {
       copy[row * kColumns + column] = in[i];
     }

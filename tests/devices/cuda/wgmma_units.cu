@@ -7,6 +7,12 @@
 //   unit mn_major_rs  32 128 1 41984 1 1e-5
 #include "units.h"
 
+// Every how many of N a kernel is made for: 8 is all; a test of compiling
+// alone may take fewer.
+#ifndef WIDTH_STRIDE
+#define WIDTH_STRIDE 8
+#endif
+
 // Each block multiplies 64 x 64 by 64 x N for an N of its own.
 EVOKE_DEVICE int first_output(int width) {
   return 64 * (width / 8 - 1) * width / 2;
@@ -96,7 +102,7 @@ EVOKE_DEVICE void multiply_plainly(int n, const bfloat16* matrix, float* out) {
   }
 }
 UNIT(unit_k_major) {
-  multiply_width<Major::k, From::shared, 8>(every_width(), matrix, out);
+  multiply_width<Major::k, From::shared, WIDTH_STRIDE>(every_width(), matrix, out);
 }
 UNIT(plain_k_major) { multiply_plainly<Major::k>(every_width(), matrix, out); }
 UNIT(unit_mn_major) {
@@ -108,7 +114,7 @@ UNIT(unit_k_major_rs) {
 }
 UNIT(plain_k_major_rs) { multiply_plainly<Major::k>(some_width(), matrix, out); }
 UNIT(unit_mn_major_rs) {
-  multiply_width<Major::mn, From::registers, 8>(every_width(), matrix, out);
+  multiply_width<Major::mn, From::registers, WIDTH_STRIDE>(every_width(), matrix, out);
 }
 UNIT(plain_mn_major_rs) {
   multiply_plainly<Major::mn>(every_width(), matrix, out);

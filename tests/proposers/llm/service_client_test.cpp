@@ -361,6 +361,37 @@ TEST(ServiceClient, KeepsTheBudget) {
   EXPECT_NEAR(options.spending->spent_usd(), 0.9, 1e-9);
 }
 
+TEST(ServiceClient, CountsWhatALostAnswerMayHaveCost) {
+  LocalService service([](const auto&, int number) {
+    if (number == 0) {
+      return ServiceReply{.body = std::string(1000, ' '),
+                          .fault = Fault::half_body};
+    }
+    return number == 1 ? complains(500, "free") : says("hi", 100, 20);
+  });
+  ServiceOptions options = options_for(service.base_url());
+  options.spending = std::make_shared<Spending>();
+  options.likely_answer_tokens = 20;
+  ServiceClient client(options);
+  const auto reply = client.chat(ask(), nullptr);
+  ASSERT_TRUE(reply) << reply.error().message;
+  EXPECT_NEAR(reply->cost_usd.value(), 0.21 + 0.3, 1e-9);
+  EXPECT_NEAR(options.spending->spent_usd(), 0.21 + 0.3, 1e-9);
+  EXPECT_EQ(options.spending->held_usd(), 0);
+}
+
+TEST(ServiceClient, DoesNotRepeatAnAnswerThatHadNoRoom) {
+  LocalService service([](const auto&, int) {
+    return ServiceReply{.body = R"({"choices": [{"message": {"content": ""},
+                                 "finish_reason": "length"}]})"};
+  });
+  ServiceClient client(options_for(service.base_url()));
+  const auto reply = client.chat(ask(), nullptr);
+  ASSERT_FALSE(reply);
+  EXPECT_THAT(reply.error().message, HasSubstr("max_completion_tokens"));
+  EXPECT_EQ(service.count(), 1);
+}
+
 TEST(ServiceClient, AModelWithoutAPriceCostsAnUnknownAmount) {
   LocalService service([](const auto&, int) { return says("hi"); });
   ServiceOptions options = options_for(service.base_url());

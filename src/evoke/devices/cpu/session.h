@@ -28,7 +28,7 @@ class CpuSession final : public DeviceSession {
   // Calls of this program must be released before.
   void unload(ProgramId program) override;
   // Zeroes self_reset scratch; what else is in the tensors is the caller's.
-  // Bases must be 16-byte aligned.
+  // Bases must be 8-byte aligned.
   Result<CallId> prepare(ProgramId program, const LaunchPlan& plan,
                          std::vector<BoundTensor> tensors) override;
   void release(CallId call) override;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string_view>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "evoke/base/fd.h"
+#include "evoke/base/folders.h"
 #include "evoke/base/hash.h"
 #include "evoke/evaluation/protocol/cbor.h"
 
@@ -75,13 +75,7 @@ bool is_cacheable(protocol::Compiled::Status status) {
          status == Status::rejected;
 }
 
-std::string default_compile_cache_folder() {
-  const char* cache = std::getenv("XDG_CACHE_HOME");
-  if (cache && *cache == '/') return std::string(cache) + "/evoke/compile";
-  const char* home = std::getenv("HOME");
-  if (home && *home) return std::string(home) + "/.cache/evoke/compile";
-  return "/tmp/evoke-" + std::to_string(::getuid()) + "/compile";
-}
+std::string default_compile_cache_folder() { return cache_home() + "/compile"; }
 
 CompileCache::CompileCache(std::string folder, int64_t max_bytes)
     : folder_(std::move(folder)), max_bytes_(max_bytes) {}

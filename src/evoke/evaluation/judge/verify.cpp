@@ -56,6 +56,9 @@ RunnerResult<VerifyReport> verify(Workbench& bench, const std::string& text,
     report.refusal = std::move(*refusal);
     return report;
   }
+  for (const auto& [unit, compiled] : build->units()) {
+    report.units.push_back({unit, compiled->compiled.artifact});
+  }
   std::unique_ptr<Examinee> examinee;
   CaseFeed feed(bench, cases, std::nullopt);
   while (!feed.done()) {

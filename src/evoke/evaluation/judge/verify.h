@@ -8,6 +8,7 @@
 
 #include "evoke/core/outcome.h"
 #include "evoke/core/problem.h"
+#include "evoke/core/verified_kernel.h"
 #include "evoke/evaluation/judge/gate.h"
 #include "evoke/evaluation/judge/workbench.h"
 
@@ -27,6 +28,7 @@ struct VerifyReport {
   std::optional<Workbench::Refusal> refusal;
   std::vector<std::string> shapes_left_out;  // of the workload: no variant
   std::vector<CaseResult> cases;
+  std::vector<VerifiedUnit> units;  // what was judged
   bool right() const;
 };
 

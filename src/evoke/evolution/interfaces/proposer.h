@@ -116,6 +116,9 @@ class ProposalDesk {
   virtual void settle_unasked(const Result<CandidateId>& /*accepted*/) {}
   // Calls of models that ended since the last time.
   virtual std::vector<LlmCall> take_calls() { return {}; }
+  // Proposers that will answer no more: their money or their words are used
+  // up. Each is named once.
+  virtual std::vector<std::string> take_exhausted() { return {}; }
   virtual void withdraw(CandidateId id) = 0;
   // `wake` is called, from any thread, when something can be taken; empty:
   // nobody is.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <utility>
 
 #include "evoke/base/utf8.h"
 #include "evoke/core/kernel_text.h"
@@ -143,7 +144,7 @@ class Reader {
           return failed(
               fmt::format("there are more than {} blocks in it", kMostBlocks));
         }
-        answer_.blocks.push_back(std::move(block));
+        answer_.blocks.push_back(std::exchange(block, {}));
         part = Part::prose;
       } else {
         auto& side = part == Part::search ? block.search : block.replace;

@@ -15,11 +15,11 @@ namespace {
 
 constexpr std::string_view kPath = "/chat/completions";
 
-tl::unexpected<ChatError> bad(std::string message) {
+tl::unexpected<ChatError> bad(std::string message, bool transient = true) {
   ChatError error;
   error.kind = ChatErrorKind::bad_answer;
   error.message = std::move(message);
-  error.transient = true;
+  error.transient = transient;
   return tl::unexpected(std::move(error));
 }
 
@@ -164,7 +164,8 @@ ChatResult<ChatReply> read_reply(std::string_view body) {
   if (reply.finish_reason == "length") {
     return bad(
         "the token limit was used up before the answer began; raise "
-        "max_completion_tokens or max_tokens");
+        "max_completion_tokens or max_tokens",
+        false);
   }
   return bad("its message has no content");
 }

@@ -107,7 +107,7 @@ Result<ApiKey> key_of(const ServiceConfig& service) {
   return ApiKey();
 }
 
-std::string quoted_array_item(const ChatParameters& sent) {
+std::string parameters_text(const ChatParameters& sent) {
   std::string text;
   const auto put = [&text](const char* name, const auto& value) {
     if (value) text += fmt::format("{} = {}\n", name, *value);
@@ -235,7 +235,7 @@ std::string to_toml(const LlmConfig& config) {
     text += fmt::format("\n[[model]]\nname = {}\nservice = {}\nweight = {}\n{}",
                         toml_quoted(model.name), toml_quoted(model.service),
                         toml_number(model.weight),
-                        quoted_array_item(model.parameters));
+                        parameters_text(model.parameters));
   }
   return text;
 }
@@ -320,6 +320,12 @@ Result<Ensemble> open_ensemble(
         "the price of model '{}' is not known, so a budget in dollars cannot "
         "be kept; add it to a price file (docs/llm.md) or leave the budget out",
         ensemble.unpriced.front()));
+  }
+  for (const std::string& model : ensemble.unpriced) {
+    if (!notice) break;
+    notice(fmt::format(
+        "the price of model '{}' is not known: its cost is not counted",
+        model));
   }
   return ensemble;
 }

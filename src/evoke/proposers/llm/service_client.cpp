@@ -90,6 +90,7 @@ struct ServiceClient::Call {
   int lost = 0;     // requests that came to nothing
   int limited = 0;  // that the service did not want yet
   double spent_usd = 0;
+  bool cost_unknown = false;  // of some request
   std::optional<double> retry_after_s;
 
   ChatRequest sent() const {
@@ -125,14 +126,11 @@ ChatParameters ServiceClient::known_parameters(
   if (!options_.send_seed) parameters.seed.reset();
   const std::lock_guard lock(mutex_);
   const auto found = refused_.find(request.model);
-  return found == refused_.end() ? parameters : found->second;
-}
-
-// Later requests to this model begin with what it took.
-void ServiceClient::remember(const std::string& model,
-                             const ChatParameters& parameters) {
-  const std::lock_guard lock(mutex_);
-  refused_[model] = parameters;
+  if (found == refused_.end()) return parameters;
+  for (const ServiceComplaint& each : found->second) {
+    give_way(each, parameters);
+  }
+  return parameters;
 }
 
 double ServiceClient::most_usd(const ChatRequest& request,
@@ -240,16 +238,27 @@ ChatResult<ChatReply> ServiceClient::judge(Call& call, HttpReply reply) {
                                      static_cast<int64_t>(std::time(nullptr)));
   error.retry_after_s = call.retry_after_s.value_or(0);
   if (reply.status == 400 || reply.status == 422) {
-    ChatParameters fewer = call.parameters;
-    if (give_way(read_complaint(reply.body), fewer)) {
+    const ServiceComplaint said = read_complaint(reply.body);
+    if (give_way(said, call.parameters)) {
       say(fmt::format("{} does not take a parameter: {}; asking without it",
                       call.request.model, error.message));
-      call.parameters = fewer;
-      remember(call.request.model, fewer);
       error.transient = true;
+      const std::lock_guard lock(mutex_);
+      refused_[call.request.model].push_back(said);
     }
   }
   return tl::unexpected(std::move(error));
+}
+
+// A request whose cost nobody told: as much as it can have been.
+void ServiceClient::charge_all(Call& call,
+                               const std::optional<Spending::Hold>& hold) {
+  if (call.price) {
+    call.spent_usd += hold ? hold->usd() : most_usd(call.request, *call.price);
+  } else {
+    call.cost_unknown = true;
+    if (options_.spending) options_.spending->count_unknown();
+  }
 }
 
 // One request. What it may cost is held, and settled when that is known.
@@ -258,10 +267,7 @@ ChatResult<ChatReply> ServiceClient::attempt(Call& call, const Stop& stop) {
   if (options_.spending) {
     auto held = options_.spending->hold(
         call.price ? most_usd(call.request, *call.price) : 0, stop);
-    if (!held) {
-      breaker_.abandoned();
-      return tl::unexpected(std::move(held.error()));
-    }
+    if (!held) return tl::unexpected(std::move(held.error()));
     hold.emplace(*std::move(held));
   }
   ++call.requests;
@@ -278,12 +284,10 @@ ChatResult<ChatReply> ServiceClient::attempt(Call& call, const Stop& stop) {
         posted.error().kind == HttpError::Kind::cut_off ||
         posted.error().kind == HttpError::Kind::too_large ||
         posted.error().kind == HttpError::Kind::cancelled;
-    if (hold) {
-      if (perhaps_charged) {
-        call.spent_usd += hold->usd();
-      } else {
-        hold->settle(0);
-      }
+    if (perhaps_charged) {
+      charge_all(call, hold);
+    } else if (hold) {
+      hold->settle(0);
     }
     hide_secrets(posted.error().message);
     return tl::unexpected(error_of(posted.error()));
@@ -297,8 +301,8 @@ ChatResult<ChatReply> ServiceClient::attempt(Call& call, const Stop& stop) {
     if (options_.spending && !reply->cost_usd) {
       options_.spending->count_unknown();
     }
-  } else if (hold && answered) {
-    call.spent_usd += hold->usd();  // an answer that is of no use is charged
+  } else if (answered) {
+    charge_all(call, hold);  // an answer that is of no use costs as much
   } else if (hold) {
     hold->settle(0);
   }
@@ -316,13 +320,13 @@ ChatResult<ChatReply> ServiceClient::chat(const ChatRequest& request,
             0,
             0,
             0,
+            false,
             {}};
   const auto finish = [&](ChatError error) {
     error.latency_ms = monotonic_ms() - start_ms;
     error.requests = call.requests;
-    error.cost_usd = call.price || call.requests == 0
-                         ? std::optional(call.spent_usd)
-                         : std::nullopt;
+    error.cost_usd =
+        call.cost_unknown ? std::nullopt : std::optional(call.spent_usd);
     return tl::unexpected(std::move(error));
   };
   ChatError last;
@@ -347,7 +351,8 @@ ChatResult<ChatReply> ServiceClient::chat(const ChatRequest& request,
       breaker_.succeeded();
       reply->latency_ms = monotonic_ms() - start_ms;
       reply->requests = call.requests;
-      if (call.price) reply->cost_usd = call.spent_usd;
+      if (call.cost_unknown) reply->cost_usd.reset();
+      if (reply->cost_usd) reply->cost_usd = call.spent_usd;
       return reply;
     }
     last = std::move(reply.error());
@@ -393,6 +398,7 @@ ChatResult<ChatReply> ServiceClient::chat(const ChatRequest& request,
         break;
       case ChatErrorKind::bad_answer:
         breaker_.succeeded();
+        if (!last.transient) return finish(std::move(last));
         break;
     }
     if (++call.lost >= options_.tries) return finish(std::move(last));

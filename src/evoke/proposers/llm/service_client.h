@@ -8,9 +8,11 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "evoke/proposers/llm/api_key.h"
 #include "evoke/proposers/llm/chat_client.h"
+#include "evoke/proposers/llm/chat_wire.h"
 #include "evoke/proposers/llm/circuit_breaker.h"
 #include "evoke/proposers/llm/http_client.h"
 #include "evoke/proposers/llm/price_table.h"
@@ -69,9 +71,9 @@ class ServiceClient : public ChatClient {
   ChatError error_of(const HttpError& error) const;
   ChatError complaint(const HttpReply& reply) const;
   ChatParameters known_parameters(const ChatRequest& request) const;
-  void remember(const std::string& model, const ChatParameters& parameters);
   void say(const std::string& text) const;
   double most_usd(const ChatRequest& request, const Price& price) const;
+  void charge_all(Call& call, const std::optional<Spending::Hold>& hold);
   double price(const Call& call, ChatReply& reply) const;
 
   ServiceOptions options_;
@@ -79,9 +81,9 @@ class ServiceClient : public ChatClient {
   std::string shown_url_;
   HttpClient http_;
   CircuitBreaker breaker_;
-  // Parameters that a model turned out not to take.
+  // What models turned out not to take.
   mutable std::mutex mutex_;
-  std::map<std::string, ChatParameters> refused_;
+  std::map<std::string, std::vector<ServiceComplaint>> refused_;
 };
 
 }  // namespace evoke::llm

@@ -10,19 +10,19 @@
 // `expect`, the bytes of asynchronous copies; when both are complete its phase
 // flips. A waiter names the parity of the phase it waits for: 0 first.
 EVOKE_DEVICE void mbarrier_init(uint64_t* barrier, uint32_t arrivals) {
-  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(
-                   shared_address(barrier)),
-               "r"(arrivals)
-               : "memory");
+  asm volatile(
+      "mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(barrier)),
+      "r"(arrivals)
+      : "memory");
 }
 // Makes initialised mbarriers visible to the copy engine and the cluster.
 EVOKE_DEVICE void mbarrier_fence_init() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 }
 EVOKE_DEVICE void mbarrier_arrive(uint64_t* barrier) {
-  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(
-                   shared_address(barrier))
-               : "memory");
+  asm volatile(
+      "mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier))
+      : "memory");
 }
 // Arrives, and says how many bytes of copies complete the phase.
 EVOKE_DEVICE void mbarrier_arrive_expect(uint64_t* barrier, uint32_t bytes) {

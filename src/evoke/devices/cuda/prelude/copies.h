@@ -66,8 +66,7 @@ EVOKE_DEVICE void copy_bulk_remote(uint32_t remote, const void* shared,
       "r"(shared_address(shared)), "r"(bytes), "r"(remote_barrier)
       : "memory");
 }
-EVOKE_DEVICE void store_bulk(void* global, const void* shared,
-                             uint32_t bytes) {
+EVOKE_DEVICE void store_bulk(void* global, const void* shared, uint32_t bytes) {
   asm volatile(
       "cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;" ::"l"(
           global),
@@ -88,7 +87,8 @@ EVOKE_DEVICE void prefetch_map(const CUtensorMap& map) {
 
 // One box of a tensor of 2 to 4 dimensions, from the coordinates x (of the
 // innermost dimension), y, z, w. Outside the tensor it reads zeros, and stores
-// nothing. Coordinates may be negative.
+// nothing. x counts whole 16 bytes: another one is an illegal instruction, and
+// so is a store at a negative coordinate; loads may begin before the tensor.
 EVOKE_DEVICE void load_tile(void* shared, const CUtensorMap& map,
                             uint64_t* barrier, int x, int y) {
   asm volatile(

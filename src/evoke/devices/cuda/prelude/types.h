@@ -43,9 +43,7 @@ EVOKE_DEVICE uint32_t pack_bfloat16(float low, float high) {
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
   return word;
 }
-EVOKE_DEVICE float low_of(uint32_t pair) {
-  return __uint_as_float(pair << 16);
-}
+EVOKE_DEVICE float low_of(uint32_t pair) { return __uint_as_float(pair << 16); }
 EVOKE_DEVICE float high_of(uint32_t pair) {
   return __uint_as_float(pair & 0xffff0000u);
 }

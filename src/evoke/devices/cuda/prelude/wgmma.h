@@ -10,8 +10,8 @@
 // to 16w + 15. With g = lane / 4 and t = lane % 4 its sums are
 //   d[4j], d[4j+1]    row 16w + g,     columns 8j + 2t, 8j + 2t + 1
 //   d[4j+2], d[4j+3]  row 16w + g + 8, the same columns
-// and a in registers is as in warp_mma.h, so that the sums of one product, packed
-// in pairs, are the a of the next: for k step s
+// and a in registers is as in warp_mma.h, so that the sums of one product,
+// packed in pairs, are the a of the next: for k step s
 //   d[8s],d[8s+1]  d[8s+2],d[8s+3]  d[8s+4],d[8s+5]  d[8s+6],d[8s+7]
 #pragma once
 
@@ -80,8 +80,7 @@ EVOKE_DEVICE void wgmma(float (&d)[n / 2], uint64_t a, uint64_t b,
 }
 template <int n, Major b_major = Major::k>
 EVOKE_DEVICE void wgmma(float (&d)[n / 2], uint32_t a0, uint32_t a1,
-                        uint32_t a2, uint32_t a3, uint64_t b,
-                        bool accumulate) {
+                        uint32_t a2, uint32_t a3, uint64_t b, bool accumulate) {
   WgmmaShape<n>::template from_registers<b_major == Major::mn ? 1 : 0>(
       d, a0, a1, a2, a3, b, accumulate ? 1 : 0);
 }

@@ -104,34 +104,35 @@
   EVOKE_SUMS_248, "+f"(d[124]), "+f"(d[125]), "+f"(d[126]), "+f"(d[127])
 
 // What follows the sums: %p0 to %p5 in the order given.
-#define EVOKE_WGMMA(N, p0, p1, p2, p3, p4, p5)                               \
-  template <>                                                                \
-  struct WgmmaShape<N> {                                                     \
-    template <int b_transposed>                                              \
-    EVOKE_DEVICE static void from_shared(float (&d)[N / 2], uint64_t a,      \
-                                         uint64_t b, int accumulate) {       \
-      asm volatile(                                                          \
-          "{\n.reg .pred p;\nsetp.ne.b32 p, %" p2 ", 0;\n"                   \
-          "wgmma.mma_async.sync.aligned.m64n" #N "k16.f32.bf16.bf16 {"       \
-          EVOKE_REGISTERS_##N "}, %" p0 ", %" p1 ", p, 1, 1, 0, %" p3        \
-          ";\n}"                                                             \
-          : EVOKE_SUMS_##N                                                   \
-          : "l"(a), "l"(b), "r"(accumulate), "n"(b_transposed));             \
-    }                                                                        \
-    template <int b_transposed>                                              \
-    EVOKE_DEVICE static void from_registers(float (&d)[N / 2], uint32_t a0,  \
-                                            uint32_t a1, uint32_t a2,        \
-                                            uint32_t a3, uint64_t b,         \
-                                            int accumulate) {                \
-      asm volatile(                                                          \
-          "{\n.reg .pred p;\nsetp.ne.b32 p, %" p5 ", 0;\n"                   \
-          "wgmma.mma_async.sync.aligned.m64n" #N "k16.f32.bf16.bf16 {"       \
-          EVOKE_REGISTERS_##N "}, {%" p0 ", %" p1 ", %" p2 ", %" p3 "}, %"   \
-          p4 ", p, 1, 1, %" EVOKE_LAST_##N ";\n}"                            \
-          : EVOKE_SUMS_##N                                                   \
-          : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "l"(b), "r"(accumulate),     \
-            "n"(b_transposed));                                              \
-    }                                                                        \
+#define EVOKE_WGMMA(N, p0, p1, p2, p3, p4, p5)                              \
+  template <>                                                               \
+  struct WgmmaShape<N> {                                                    \
+    template <int b_transposed>                                             \
+    EVOKE_DEVICE static void from_shared(float (&d)[N / 2], uint64_t a,     \
+                                         uint64_t b, int accumulate) {      \
+      asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %" p2                  \
+                   ", 0;\n"                                                 \
+                   "wgmma.mma_async.sync.aligned.m64n" #N                   \
+                   "k16.f32.bf16.bf16 {" EVOKE_REGISTERS_##N                \
+                   "}, %" p0 ", %" p1 ", p, 1, 1, 0, %" p3 ";\n}"           \
+                   : EVOKE_SUMS_##N                                         \
+                   : "l"(a), "l"(b), "r"(accumulate), "n"(b_transposed));   \
+    }                                                                       \
+    template <int b_transposed>                                             \
+    EVOKE_DEVICE static void from_registers(float (&d)[N / 2], uint32_t a0, \
+                                            uint32_t a1, uint32_t a2,       \
+                                            uint32_t a3, uint64_t b,        \
+                                            int accumulate) {               \
+      asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %" p5                  \
+                   ", 0;\n"                                                 \
+                   "wgmma.mma_async.sync.aligned.m64n" #N                   \
+                   "k16.f32.bf16.bf16 {" EVOKE_REGISTERS_##N                \
+                   "}, {%" p0 ", %" p1 ", %" p2 ", %" p3 "}, %" p4          \
+                   ", p, 1, 1, %" EVOKE_LAST_##N ";\n}"                     \
+                   : EVOKE_SUMS_##N                                         \
+                   : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "l"(b),            \
+                     "r"(accumulate), "n"(b_transposed));                   \
+    }                                                                       \
   };
 
 #define EVOKE_LAST_8 "10"
