@@ -1,12 +1,10 @@
 # `cmake --install build/release --prefix X` and `cpack`: a folder that runs
 # where it is put, on any Linux with a glibc and libstdc++ not older than this
 # machine's. Libraries that such a system may lack are bundled; MLX is not: it
-# is found in lib/mlx (a link to the wheel's folder `mlx` will do), or by the
-# path that EVOKE_MLX names.
+# is found in lib/mlx (a link to the wheel's folder `mlx` will do).
 include(GNUInstallDirs)
 set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)
 
-set(package_targets evoke evoke_runner)
 foreach(program evoke evoke_runner)
   # DT_RPATH, not RUNPATH: it also serves what the bundled libraries need.
   set_target_properties(${program} PROPERTIES INSTALL_RPATH "$ORIGIN/../lib")

@@ -53,7 +53,8 @@ CudaCompiler::CudaCompiler(std::shared_ptr<const Nvrtc> nvrtc,
                            CompilerOptions options)
     : nvrtc_(std::move(nvrtc)), options_(std::move(options)) {
   flags_ = {"--gpu-architecture=" + options_.architecture, "--std=c++20",
-            "--ptxas-options=-v", "--diag-suppress=177,550"};
+            "--device-as-default-execution-space", "--ptxas-options=-v",
+            "--diag-suppress=177,550"};
   std::string all;
   for (const PreludeFile& file : prelude_files()) {
     all.append(file.name).append("\n").append(file.text).append("\n");

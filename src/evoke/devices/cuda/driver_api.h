@@ -106,12 +106,12 @@ struct LaunchConfig {
 };
 
 // CUtensorMap and the enums of cuTensorMapEncodeTiled
-struct alignas(64) TensorMapWords {
+struct alignas(128) TensorMapWords {
   uint64_t words[16];
 };
 enum class TensorMapType : int {
   uint32 = 2,
-  int32 = 4,
+  int32 = 3,
   float16 = 6,
   float32 = 7,
   bfloat16 = 9,
