@@ -134,6 +134,8 @@ void Checker::begin_threadgroup(MemoryMap* map, const CodeMap* code,
   ++generation_;
   variables_.clear();
   pending_group_.clear();
+  // Another object's descriptions may lie where those of one before lay.
+  written_by_caller_.clear();
 }
 
 void Checker::forget_stacks() {

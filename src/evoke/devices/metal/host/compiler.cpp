@@ -33,7 +33,7 @@ namespace fs = std::filesystem;
 
 // Part of every compile key: raise it when assembling or checking changes.
 constexpr int kPipelineVersion = 1;
-constexpr std::string_view kRoot = "evoke/devices/metal/host/";
+constexpr std::string_view kRoot = "evoke/devices/";
 constexpr std::array<Reading, 3> kReadings{Reading::run, Reading::checked,
                                            Reading::address_spaces};
 
@@ -51,8 +51,8 @@ std::string_view name_of(Reading reading) {
 
 std::string header_of(Reading reading) {
   return std::string(kRoot) + (reading == Reading::address_spaces
-                                   ? "shim/address_spaces.h"
-                                   : "shim/prelude.h");
+                                   ? "metal/host/shim/address_spaces.h"
+                                   : "metal/host/shim/prelude.h");
 }
 
 Result<void> write_text(const fs::path& path, std::string_view text) {

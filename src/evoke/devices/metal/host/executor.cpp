@@ -501,7 +501,7 @@ void Executor::access(uintptr_t address, std::size_t bytes,
   const Finding* const found =
       checker_->access(accessor(), address, bytes, kind, code);
   if (found != nullptr) {
-    fail(found->kind, found->line, describe(current_) + " " + found->message);
+    fail(found->kind, found->line, found->message);
   }
 }
 
@@ -510,7 +510,7 @@ void Executor::copy(uintptr_t to, uintptr_t from, std::size_t bytes,
   const Finding* const found =
       checker_->copy(accessor(), to, from, bytes, code);
   if (found != nullptr) {
-    fail(found->kind, found->line, describe(current_) + " " + found->message);
+    fail(found->kind, found->line, found->message);
   }
 }
 

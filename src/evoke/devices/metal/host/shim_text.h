@@ -8,7 +8,7 @@
 namespace evoke::metal::host {
 
 struct ShimFile {
-  std::string_view path;  // "shim/types.h", below evoke/devices/metal/host/
+  std::string_view path;  // "metal/host/shim/types.h", below evoke/devices/
   std::string_view text;
 };
 

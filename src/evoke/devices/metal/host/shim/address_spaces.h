@@ -123,24 +123,24 @@ To as_type(From);
 #define EVOKE_ALL                                                              \
   EVOKE_ANY(abs)                                                               \
   EVOKE_ANY(acos)                                                              \
-  EVOKE_ANY(acosh) EVOKE_ANY(asin) EVOKE_ANY(asinh) EVOKE_ANY(atan) EVOKE_ANY( \
-      atan2) EVOKE_ANY(atanh) EVOKE_ANY(ceil) EVOKE_ANY(copysign)              \
-      EVOKE_ANY(cos) EVOKE_ANY(cosh) EVOKE_ANY(cospi) EVOKE_ANY(divide)        \
-          EVOKE_ANY(exp) EVOKE_ANY(exp10) EVOKE_ANY(exp2) EVOKE_ANY(           \
-              fabs) EVOKE_ANY(fdim) EVOKE_ANY(floor) EVOKE_ANY(fma)            \
-              EVOKE_ANY(fmax) EVOKE_ANY(fmin) EVOKE_ANY(fmax3) EVOKE_ANY(      \
-                  fmin3) EVOKE_ANY(fmedian3) EVOKE_ANY(fmod) EVOKE_ANY(fract)  \
-                  EVOKE_ANY(log) EVOKE_ANY(log10) EVOKE_ANY(log2)              \
-                      EVOKE_ANY(max) EVOKE_ANY(max3) EVOKE_ANY(median3)        \
-                          EVOKE_ANY(min) EVOKE_ANY(min3) EVOKE_ANY(nextafter)  \
-                              EVOKE_ANY(pow) EVOKE_ANY(powr) EVOKE_ANY(rint)   \
-                                  EVOKE_ANY(round) EVOKE_ANY(rsqrt)            \
-                                      EVOKE_ANY(sin) EVOKE_ANY(sinh)           \
-                                          EVOKE_ANY(sinpi) EVOKE_ANY(sqrt)     \
-                                              EVOKE_ANY(tan) EVOKE_ANY(tanh)   \
-                                                  EVOKE_ANY(tanpi)             \
-                                                      EVOKE_ANY(trunc)         \
-                                                          EVOKE_ANY(clamp)
+  EVOKE_ANY(acosh)                                                             \
+  EVOKE_ANY(asin) EVOKE_ANY(asinh) EVOKE_ANY(atan) EVOKE_ANY(atan2) EVOKE_ANY( \
+      atanh) EVOKE_ANY(ceil) EVOKE_ANY(copysign) EVOKE_ANY(cos)                \
+      EVOKE_ANY(cosh) EVOKE_ANY(cospi) EVOKE_ANY(divide) EVOKE_ANY(exp)        \
+          EVOKE_ANY(exp10) EVOKE_ANY(exp2) EVOKE_ANY(fabs) EVOKE_ANY(fdim)     \
+              EVOKE_ANY(floor) EVOKE_ANY(fma) EVOKE_ANY(fmax) EVOKE_ANY(       \
+                  fmin) EVOKE_ANY(fmax3) EVOKE_ANY(fmin3) EVOKE_ANY(fmedian3)  \
+                  EVOKE_ANY(fmod) EVOKE_ANY(fract) EVOKE_ANY(log) EVOKE_ANY(   \
+                      log10) EVOKE_ANY(log2) EVOKE_ANY(max) EVOKE_ANY(max3)    \
+                      EVOKE_ANY(median3) EVOKE_ANY(min) EVOKE_ANY(min3)        \
+                          EVOKE_ANY(nextafter) EVOKE_ANY(pow) EVOKE_ANY(powr)  \
+                              EVOKE_ANY(rint) EVOKE_ANY(round)                 \
+                                  EVOKE_ANY(rsqrt) EVOKE_ANY(sin)              \
+                                      EVOKE_ANY(sinh) EVOKE_ANY(sinpi)         \
+                                          EVOKE_ANY(sqrt) EVOKE_ANY(tan)       \
+                                              EVOKE_ANY(tanh) EVOKE_ANY(tanpi) \
+                                                  EVOKE_ANY(trunc)             \
+                                                      EVOKE_ANY(clamp)
 EVOKE_ALL
 namespace fast {
 EVOKE_ALL

@@ -2,7 +2,7 @@
 // fences, on int, uint and float, and on ulong for min and max.
 #pragma once
 
-#include "simd.h"
+#include "evoke/devices/metal/host/shim/simd.h"
 
 #if defined(EVOKE_METAL_CHECKED)
 #define EVOKE_METAL_ATOMIC_ACCESS(object)                             \

@@ -3,7 +3,7 @@
 // that it adds (mlx.h), and what is missing is missing in Metal, too.
 #pragma once
 
-#include "vectors.h"
+#include "evoke/devices/metal/host/shim/vectors.h"
 
 namespace metal {
 

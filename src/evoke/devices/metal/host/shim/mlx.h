@@ -4,7 +4,7 @@
 // the few helpers of its utils.h.
 #pragma once
 
-#include "atomics.h"
+#include "evoke/devices/metal/host/shim/atomics.h"
 
 using namespace metal;
 
@@ -37,19 +37,20 @@ namespace metal {
 #define EVOKE_MLX_FUNCTIONS                                                    \
   EVOKE_MLX_UNARY(abs)                                                         \
   EVOKE_MLX_UNARY(acos)                                                        \
-  EVOKE_MLX_UNARY(acosh) EVOKE_MLX_UNARY(asin) EVOKE_MLX_UNARY(asinh)          \
-      EVOKE_MLX_UNARY(atan) EVOKE_MLX_BINARY(atan2) EVOKE_MLX_UNARY(atanh)     \
-          EVOKE_MLX_UNARY(ceil) EVOKE_MLX_UNARY(cos) EVOKE_MLX_UNARY(          \
-              cosh) EVOKE_MLX_UNARY(cospi) EVOKE_MLX_BINARY(divide)            \
-              EVOKE_MLX_UNARY(exp) EVOKE_MLX_UNARY(exp10) EVOKE_MLX_UNARY(     \
-                  exp2) EVOKE_MLX_UNARY(fabs) EVOKE_MLX_BINARY(fdim)           \
-                  EVOKE_MLX_UNARY(floor) EVOKE_MLX_TERNARY(fma)                \
-                      EVOKE_MLX_BINARY(fmax) EVOKE_MLX_TERNARY(fmax3)          \
-                          EVOKE_MLX_TERNARY(fmedian3) EVOKE_MLX_BINARY(fmin)   \
-                              EVOKE_MLX_TERNARY(fmin3) EVOKE_MLX_BINARY(fmod)  \
-                                  EVOKE_MLX_UNARY(fract)                       \
-                                      EVOKE_METAL_INLINE bfloat                \
-                                      frexp(bfloat x, int& exponent) {         \
+  EVOKE_MLX_UNARY(acosh)                                                       \
+  EVOKE_MLX_UNARY(asin) EVOKE_MLX_UNARY(asinh) EVOKE_MLX_UNARY(atan)           \
+      EVOKE_MLX_BINARY(atan2) EVOKE_MLX_UNARY(atanh) EVOKE_MLX_UNARY(ceil)     \
+          EVOKE_MLX_UNARY(cos) EVOKE_MLX_UNARY(cosh) EVOKE_MLX_UNARY(cospi)    \
+              EVOKE_MLX_BINARY(divide) EVOKE_MLX_UNARY(exp) EVOKE_MLX_UNARY(   \
+                  exp10) EVOKE_MLX_UNARY(exp2) EVOKE_MLX_UNARY(fabs)           \
+                  EVOKE_MLX_BINARY(fdim) EVOKE_MLX_UNARY(floor)                \
+                      EVOKE_MLX_TERNARY(fma) EVOKE_MLX_BINARY(fmax)            \
+                          EVOKE_MLX_TERNARY(fmax3) EVOKE_MLX_TERNARY(fmedian3) \
+                              EVOKE_MLX_BINARY(fmin) EVOKE_MLX_TERNARY(fmin3)  \
+                                  EVOKE_MLX_BINARY(fmod)                       \
+                                      EVOKE_MLX_UNARY(fract)                   \
+                                          EVOKE_METAL_INLINE bfloat            \
+                                          frexp(bfloat x, int& exponent) {     \
     return static_cast<bfloat>(frexp(static_cast<float>(x), exponent));        \
   }                                                                            \
   EVOKE_METAL_INLINE bfloat ldexp(bfloat x, int k) {                           \
@@ -57,8 +58,9 @@ namespace metal {
   }                                                                            \
   EVOKE_MLX_UNARY(log)                                                         \
   EVOKE_MLX_UNARY(log10)                                                       \
-  EVOKE_MLX_UNARY(log2) EVOKE_MLX_BINARY(max) EVOKE_MLX_TERNARY(max3)          \
-      EVOKE_MLX_TERNARY(median3) EVOKE_MLX_BINARY(min) EVOKE_MLX_TERNARY(min3) \
+  EVOKE_MLX_UNARY(log2)                                                        \
+  EVOKE_MLX_BINARY(max) EVOKE_MLX_TERNARY(max3) EVOKE_MLX_TERNARY(median3)     \
+      EVOKE_MLX_BINARY(min) EVOKE_MLX_TERNARY(min3)                            \
           EVOKE_MLX_BINARY(nextafter) EVOKE_MLX_BINARY(pow)                    \
               EVOKE_MLX_BINARY(powr) EVOKE_MLX_UNARY(rint)                     \
                   EVOKE_MLX_UNARY(round) EVOKE_MLX_UNARY(rsqrt)                \

@@ -1,7 +1,7 @@
 // What stands before every Metal kernel on the host. Not for this program.
 #pragma once
 
-#include "mlx.h"
+#include "evoke/devices/metal/host/shim/mlx.h"
 
 namespace metal {
 

@@ -2,7 +2,7 @@
 // Each knows its caller's place: the lanes of a simdgroup meet there.
 #pragma once
 
-#include "math.h"
+#include "evoke/devices/metal/host/shim/math.h"
 
 #define EVOKE_METAL_PLACE \
   int evoke_line = __builtin_LINE(), int evoke_column = __builtin_COLUMN()

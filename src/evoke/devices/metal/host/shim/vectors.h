@@ -2,7 +2,7 @@
 // without a cast, a vector of another type does not.
 #pragma once
 
-#include "types.h"
+#include "evoke/devices/metal/host/shim/types.h"
 
 namespace metal {
 
@@ -150,12 +150,13 @@ struct evoke_vector_base {
   EVOKE_METAL_INLINE vec& operator op##=(X x) { \
     return *this = *this op x;                  \
   }
-#define EVOKE_METAL_COMPOUND_LIST                                             \
-  EVOKE_METAL_COMPOUND(+)                                                     \
-  EVOKE_METAL_COMPOUND(-)                                                     \
-  EVOKE_METAL_COMPOUND(*) EVOKE_METAL_COMPOUND(/) EVOKE_METAL_COMPOUND(%)     \
-      EVOKE_METAL_COMPOUND(&) EVOKE_METAL_COMPOUND(|) EVOKE_METAL_COMPOUND(^) \
-          EVOKE_METAL_COMPOUND(<<) EVOKE_METAL_COMPOUND(>>)
+#define EVOKE_METAL_COMPOUND_LIST                                              \
+  EVOKE_METAL_COMPOUND(+)                                                      \
+  EVOKE_METAL_COMPOUND(-)                                                      \
+  EVOKE_METAL_COMPOUND(*)                                                      \
+  EVOKE_METAL_COMPOUND(/) EVOKE_METAL_COMPOUND(%) EVOKE_METAL_COMPOUND(&)      \
+      EVOKE_METAL_COMPOUND(|) EVOKE_METAL_COMPOUND(^) EVOKE_METAL_COMPOUND(<<) \
+          EVOKE_METAL_COMPOUND(>>)
 
 // Names of two, three and four components over the letters of one alphabet.
 #define EVOKE_METAL_SWIZZLE2(N, a, i, b, j) evoke_swizzle<T, N, i, j> a##b;
@@ -168,19 +169,19 @@ struct evoke_vector_base {
   EVOKE_METAL_SWIZZLE2(N, x, 0, x, 0) \
   EVOKE_METAL_SWIZZLE2(N, x, 0, y, 1) \
   EVOKE_METAL_SWIZZLE2(N, y, 1, x, 0) EVOKE_METAL_SWIZZLE2(N, y, 1, y, 1)
-#define EVOKE_METAL_PAIRS3(N)                                             \
-  EVOKE_METAL_PAIRS2(N)                                                   \
-  EVOKE_METAL_SWIZZLE2(N, x, 0, z, 2)                                     \
-  EVOKE_METAL_SWIZZLE2(N, y, 1, z, 2)                                     \
-  EVOKE_METAL_SWIZZLE2(N, z, 2, x, 0) EVOKE_METAL_SWIZZLE2(N, z, 2, y, 1) \
-      EVOKE_METAL_SWIZZLE2(N, z, 2, z, 2)
-#define EVOKE_METAL_PAIRS4(N)                                                 \
-  EVOKE_METAL_PAIRS3(N)                                                       \
-  EVOKE_METAL_SWIZZLE2(N, x, 0, w, 3)                                         \
-  EVOKE_METAL_SWIZZLE2(N, y, 1, w, 3)                                         \
-  EVOKE_METAL_SWIZZLE2(N, z, 2, w, 3) EVOKE_METAL_SWIZZLE2(N, w, 3, x, 0)     \
-      EVOKE_METAL_SWIZZLE2(N, w, 3, y, 1) EVOKE_METAL_SWIZZLE2(N, w, 3, z, 2) \
-          EVOKE_METAL_SWIZZLE2(N, w, 3, w, 3)
+#define EVOKE_METAL_PAIRS3(N)         \
+  EVOKE_METAL_PAIRS2(N)               \
+  EVOKE_METAL_SWIZZLE2(N, x, 0, z, 2) \
+  EVOKE_METAL_SWIZZLE2(N, y, 1, z, 2) \
+  EVOKE_METAL_SWIZZLE2(N, z, 2, x, 0) \
+  EVOKE_METAL_SWIZZLE2(N, z, 2, y, 1) EVOKE_METAL_SWIZZLE2(N, z, 2, z, 2)
+#define EVOKE_METAL_PAIRS4(N)                                             \
+  EVOKE_METAL_PAIRS3(N)                                                   \
+  EVOKE_METAL_SWIZZLE2(N, x, 0, w, 3)                                     \
+  EVOKE_METAL_SWIZZLE2(N, y, 1, w, 3)                                     \
+  EVOKE_METAL_SWIZZLE2(N, z, 2, w, 3)                                     \
+  EVOKE_METAL_SWIZZLE2(N, w, 3, x, 0) EVOKE_METAL_SWIZZLE2(N, w, 3, y, 1) \
+      EVOKE_METAL_SWIZZLE2(N, w, 3, z, 2) EVOKE_METAL_SWIZZLE2(N, w, 3, w, 3)
 
 #define EVOKE_METAL_TRIPLES_C3(N, a, i, b, j) \
   EVOKE_METAL_SWIZZLE3(N, a, i, b, j, x, 0)   \
