@@ -14,7 +14,7 @@ install(TARGETS evoke evoke_runner RUNTIME)
 
 # Baselines whose libraries are small enough to travel, or stay outside.
 set(packaged_modules)
-foreach(module mlx onednn)
+foreach(module mlx mlx_cuda onednn)
   if(TARGET evoke_baseline_${module})
     set_target_properties(
       evoke_baseline_${module}
