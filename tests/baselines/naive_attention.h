@@ -74,7 +74,7 @@ class Tensor {
   }
 
   BoundTensor bound() {
-    return {reinterpret_cast<std::byte*>(memory_.data() + kGuard), layout_};
+    return {reinterpret_cast<std::byte*>(memory_.data() + kGuard), layout_, {}};
   }
   uint16_t& at(int64_t b, int64_t h, int64_t l, int64_t d) {
     return memory_[static_cast<std::size_t>(
