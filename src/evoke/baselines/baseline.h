@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -36,6 +37,11 @@ class Baseline {
   // output is also copied into its bound tensor (never while timing); those
   // that compute straight into the bound tensor do so without it as well.
   virtual Result<void> run(std::span<const CallId> calls, bool collect) = 0;
+  // Whether it computes on a device that times itself, as device_ns(): what
+  // the latest run took there without the host's share (DeviceSession has
+  // the same).
+  virtual bool has_own_clock() const { return false; }
+  virtual std::optional<int64_t> device_ns() const { return std::nullopt; }
   // Which of its own ways computes this call ("float32, OpenBLAS"), for the
   // record. The same for all calls of one shape and layout.
   virtual std::string path_of(CallId call) const = 0;

@@ -51,6 +51,9 @@ constexpr Known kKnown[] = {
     {"mlx", "mlx", "libopenblas.so.0", kMlxRemedy},
     {"mlx-bfloat16", "mlx", "libopenblas.so.0", kMlxRemedy},
     {"mlx-float32", "mlx", "libopenblas.so.0", kMlxRemedy},
+    {"mlx-cuda", "mlx_cuda", nullptr,
+     "install the wheels mlx and mlx-cuda-13 and configure with "
+     "-DEVOKE_MLX_CUDA=FOLDER, the one that holds mlx/"},
     {"onednn", "onednn", nullptr,
      "install the Debian package libdnnl-dev and configure again"},
     {"openvino", "openvino", nullptr, kOpenvinoRemedy},

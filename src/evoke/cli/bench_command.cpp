@@ -125,7 +125,7 @@ class Bench {
       return std::move(baselines.opponents);
     }
     std::vector<std::unique_ptr<judge::Opponent>> opponents;
-    const auto& names = baseline_names();
+    const auto& names = baseline_names(laboratory_.device);
     for (const std::string& each : options_.against) {
       if (std::find(names.begin(), names.end(), each) != names.end()) {
         opponents.push_back(track.baseline(each, state));
@@ -180,7 +180,7 @@ int bench_kernels(const Context& context, const Options& options) {
       throw UsageError(path + ": all kernels must be of one dialect");
     }
   }
-  const auto& names = baseline_names();
+  const auto& names = baseline_names(files.front().device);
   for (const std::string& each : options.against) {
     if (std::find(names.begin(), names.end(), each) == names.end()) {
       read_kernel_file(each);  // what is wrong with it should show at once

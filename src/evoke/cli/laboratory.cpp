@@ -27,14 +27,15 @@ Laboratory open_laboratory(const Context& context, const std::string& device,
   return laboratory;
 }
 
-const std::vector<std::string>& baseline_names() {
-  static const std::vector<std::string> names = {"mlx", "onednn", "openvino"};
-  return names;
+const std::vector<std::string>& baseline_names(const std::string& device) {
+  static const std::vector<std::string> cpu = {"mlx", "onednn", "openvino"};
+  static const std::vector<std::string> cuda = {"mlx-cuda"};
+  return dialect_of_device(device) == Dialect::cuda ? cuda : cpu;
 }
 
 Baselines open_baselines(const judge::RaceTrack& track, CacheState state) {
   Baselines baselines;
-  for (const std::string& name : baseline_names()) {
+  for (const std::string& name : baseline_names(track.device())) {
     auto opponent = track.baseline(name, state);
     if (auto side = opponent->side()) {
       baselines.opponents.push_back(std::move(opponent));

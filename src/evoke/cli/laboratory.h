@@ -34,7 +34,7 @@ struct Baselines {
 Baselines open_baselines(const judge::RaceTrack& track, CacheState state);
 
 // The names that `evoke bench --against` knows.
-const std::vector<std::string>& baseline_names();
+const std::vector<std::string>& baseline_names(const std::string& device);
 
 // The value, or StartupError.
 template <typename T>

@@ -110,6 +110,7 @@ class RaceTrack {
   // Time of an empty block: what of every measured block is not the kernel.
   double empty_block_us() const { return empty_block_us_; }
   const Workload& workload() const { return workload_; }
+  const std::string& device() const { return bench_.options().device; }
   std::vector<Shape> shapes() const;
   const RaceTrackOptions& options() const { return options_; }
 

@@ -60,6 +60,7 @@ protocol::Greeting greeting_of(const RunnerOptions& options,
   if (parts.baseline) {
     greeting.baseline_name = parts.baseline->name();
     greeting.baseline_version = parts.baseline->version();
+    greeting.own_memory = parts.baseline->has_own_clock();
   }
   return greeting;
 }

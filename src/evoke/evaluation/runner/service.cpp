@@ -264,6 +264,7 @@ Result<protocol::Ran> Service::handle(const protocol::Go& /*request*/) {
   Result<void> ran = failed("this runner has nothing to run");
   if (baseline_) {
     ran = baseline_->run(staged_, collect_);
+    reply.device_ns = baseline_->device_ns();
   } else if (device_.session) {
     ran = device_.session->run(staged_);
     reply.device_ns = device_.session->device_ns();
