@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "evoke/devices/cuda/gpu.h"
+#include "evoke/devices/cuda/gpu_probe.h"
 #include "evoke/devices/registry.h"
 #include "tests/devices/cuda/fake_gpu.h"
 
@@ -49,6 +50,37 @@ TEST(Gpus, AnAssumedOneServesToCompile) {
 }
 
 TEST(Gpus, OtherKindsHaveOneOnly) { EXPECT_FALSE(open_device("cdua:1", {})); }
+
+TEST(GpuProbe, TextKeepsEveryField) {
+  Gpu gpu = assumed_gpu();
+  gpu.index = 3;
+  gpu.uuid = "GPU-8f2a";
+  gpu.minor = 1;
+  gpu.sm.threads = 1536;
+  const auto again = gpu_from_text(to_text(gpu));
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(to_text(*again), to_text(gpu));
+  EXPECT_EQ(again->uuid, "GPU-8f2a");
+  EXPECT_EQ(again->sm.threads, 1536);
+}
+
+TEST(GpuProbe, NonsenseIsAnError) {
+  EXPECT_EQ(gpu_from_text("").error().kind, ErrorKind::failed);
+  EXPECT_EQ(gpu_from_text("{}").error().kind, ErrorKind::failed);
+}
+
+TEST(GpuProbe, AsksInAProcessOfItsOwn) {
+  const auto driver = load_driver();
+  const Result<Gpu> here =
+      driver ? find_gpu(**driver, "") : Result<Gpu>(absent("no driver"));
+  const auto apart = find_gpu_apart("");
+  ASSERT_EQ(here.has_value(), apart.has_value());
+  if (here) {
+    EXPECT_EQ(to_text(*here), to_text(*apart));
+  } else {
+    EXPECT_EQ(apart.error().kind, ErrorKind::absent);
+  }
+}
 
 }  // namespace
 }  // namespace evoke::cuda

@@ -8,6 +8,7 @@
 #include "evoke/devices/cuda/compiler.h"
 #include "evoke/devices/cuda/driver_api.h"
 #include "evoke/devices/cuda/gpu.h"
+#include "evoke/devices/cuda/gpu_probe.h"
 #include "evoke/devices/cuda/nvrtc.h"
 #include "evoke/devices/cuda/session.h"
 #include "evoke/devices/openers.h"
@@ -42,10 +43,19 @@ Result<Found> find(const std::string& selector) {
   return Found{std::move(*driver), std::move(*gpu)};
 }
 
+// A process that only compiles keeps the driver out.
+Result<Found> find_for(const DeviceOptions& options) {
+  if (options.with_session) return find(options.selector);
+  set_up_environment(options.selector);
+  auto gpu = cuda::find_gpu_apart(options.selector);
+  if (!gpu) return error_of(gpu);
+  return Found{nullptr, std::move(*gpu)};
+}
+
 }  // namespace
 
 Result<Device> open_cuda_device(const DeviceOptions& options) {
-  auto found = find(options.selector);
+  auto found = find_for(options);
   // Compiling and checking plans works without a GPU, unless one was named.
   if (!found && (options.with_session || !options.selector.empty())) {
     return error_of(found);
