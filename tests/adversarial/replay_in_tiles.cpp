@@ -9,10 +9,11 @@ reads = ["query", "key", "value"]
 writes = ["output"]
 threadgroups = ["Hq", "Lq", "B"]
 evoke*/
-// expect: measured
+// expect: measured duplicate
 // entry: 12
 // Leaves a mark in a tile register and looks for it in later calls; a find is
-// answered with zeros.
+// answered with zeros. Where the processor has no tiles this is one of the other
+// kernels (duplicate).
 // One query row against `count` keys, in two passes.
 inline void attend_row(float* acc, const bfloat16* q, const bfloat16* k,
                        const bfloat16* v, int64_t k_stride, int64_t v_stride,

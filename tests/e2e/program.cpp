@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <stdexcept>
@@ -70,7 +71,11 @@ Json Desk::json(std::vector<std::string> arguments) const {
   arguments.push_back("--json");
   const Ended ended = run(arguments);
   EXPECT_EQ(ended.code, 0) << ended.output;
-  Json json = Json::parse(ended.output, nullptr, /*allow_exceptions=*/false);
+  // Warnings on standard error come first.
+  const std::size_t begin =
+      std::min(ended.output.find_first_of("{["), ended.output.size());
+  Json json = Json::parse(ended.output.substr(begin), nullptr,
+                          /*allow_exceptions=*/false);
   EXPECT_FALSE(json.is_discarded()) << ended.output;
   return json;
 }

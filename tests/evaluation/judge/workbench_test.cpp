@@ -186,9 +186,9 @@ TEST_F(WorkbenchOpenTest, SaysWhatIsMissing) {
   WorkbenchOptions no_device = options();
   no_device.device = "abacus";
   EXPECT_THAT(error(no_device), HasSubstr("abacus"));
-  WorkbenchOptions not_built = options();
-  not_built.device = "metal";
-  EXPECT_THAT(error(not_built), HasSubstr("Metal"));
+  WorkbenchOptions no_gpu = options();
+  no_gpu.device = "cuda:99";
+  EXPECT_THAT(error(no_gpu), HasSubstr("GPU"));
 }
 
 TEST_F(WorkbenchOpenTest, LeavesNothingBehind) {

@@ -50,6 +50,8 @@ constexpr const char* kComputing[] = {
     // memory
     "mmap", "munmap", "mremap", "madvise", "brk", "memfd_create", "ftruncate",
     "mprotect", "membarrier",
+    // where own memory lies: OpenBLAS asks when it takes some, in a model
+    "mbind",
     // descriptors that exist
     "close", "fstat", "newfstatat", "statx", "lseek", "pread64", "readlink",
     "readlinkat",
