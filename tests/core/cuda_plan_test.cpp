@@ -151,7 +151,8 @@ struct Bad {
 };
 
 constexpr Bad kBad[] = {
-    {"tensor = \"key\"", "tensor = \"keys\"", "maps 'keys', which this launch neither reads nor writes"},
+    {"tensor = \"key\"", "tensor = \"keys\"",
+     "maps 'keys', which this launch neither reads nor writes"},
     {"box = [64, \"tile_kv\", 1, 1]", "box = [64, 1, 1]",
      "tensor_map.key_map.box: 3 entries; 'key' has 4 dimensions"},
     {"\"tile_kv\", 1, 1]", "\"tile_kv * 8\", 1, 1]",

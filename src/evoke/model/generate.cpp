@@ -86,7 +86,6 @@ class Text {
 };
 
 mx::array read_prompt(Text& text, std::span<const int32_t> prompt, int step) {
-  if (step == 0) step = mx::default_device() == mx::Device::gpu ? 2048 : 512;
   const auto as_array = [](std::span<const int32_t> ids) {
     return mx::array(ids.data(), {1, static_cast<int>(ids.size())}, mx::int32);
   };
@@ -99,6 +98,11 @@ mx::array read_prompt(Text& text, std::span<const int32_t> prompt, int step) {
 }
 
 }  // namespace
+
+int GenerateOptions::tokens_per_step() const {
+  if (prefill_step > 0) return prefill_step;
+  return mx::default_device() == mx::Device::gpu ? 2048 : 512;
+}
 
 double Generation::prompt_tokens_per_s() const {
   return per_second(prompt_tokens, prompt_ms);
@@ -118,7 +122,7 @@ Generation generate(const Qwen3& model, KvCache& kv_cache,
   const std::vector<int32_t>& ends = options.eos_ids;
   const double start_ms = monotonic_ms();
   double first_ms = start_ms;
-  mx::array token = read_prompt(text, prompt, options.prefill_step);
+  mx::array token = read_prompt(text, prompt, options.tokens_per_step());
   std::optional<mx::array> following;
   for (int n = 0; n < options.max_tokens; ++n) {
     following.reset();

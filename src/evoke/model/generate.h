@@ -21,6 +21,9 @@ struct GenerateOptions {
   std::vector<int32_t> eos_ids = {};  // tokens that end the text
   // Goes on to max_tokens, for times that can be compared.
   bool ignore_eos = false;
+
+  // prefill_step, or what 0 means here.
+  int tokens_per_step() const;
 };
 
 enum class FinishReason { length, stop, canceled };

@@ -101,7 +101,7 @@ Agreement measure_agreement(const GenerateRequest& request,
   if (request.loaded) request.loaded();
   Agreement agreement;
   try {
-    const int step = request.options.prefill_step;
+    const int step = request.options.tokens_per_step();
     for (int i = 0; i < request.options.max_tokens; ++i) {
       const mx::array standard = models.logits(tokens, false, step);
       compare(standard, models.logits(tokens, true, step), agreement);
