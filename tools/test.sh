@@ -1,5 +1,5 @@
 # Sourced by ./evoke: what CI runs. Each part closes with ctest's own summary.
-#   ./evoke test [--quick] [release|asan|tsan|tidy|fuzz ...]
+#   ./evoke test [--quick] [release|tidy|asan|tsan ...]
 # --quick is the release part alone.
 quick=; parts=
 for argument in "$@"; do

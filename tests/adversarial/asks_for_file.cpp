@@ -12,7 +12,7 @@ evoke*/
 // expect: rejected_plan
 // entry: 53
 // Asks at compile time whether a file is there.
-#if __has_include("/work/answers")
+#if __has_include("/srv/answers")
 constexpr int kThere = 1;
 #endif
 

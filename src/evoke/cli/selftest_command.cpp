@@ -22,7 +22,7 @@ struct Options {
 int run_selftest_command(const Context& context, const Options& options) {
   if (options.device != "cpu") {
     throw UsageError("selftest --device " + options.device +
-                     ": only the cpu device is built; leave the option out");
+                     ": the matrix is made of cpu kernels; leave the option out");
   }
   attention::SelftestOptions selftest;
   selftest.quick = !options.full;
