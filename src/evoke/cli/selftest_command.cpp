@@ -21,8 +21,9 @@ struct Options {
 
 int run_selftest_command(const Context& context, const Options& options) {
   if (options.device != "cpu") {
-    throw UsageError("selftest --device " + options.device +
-                     ": the matrix is made of cpu kernels; leave the option out");
+    throw UsageError(
+        "selftest --device " + options.device +
+        ": the matrix is made of cpu kernels; leave the option out");
   }
   attention::SelftestOptions selftest;
   selftest.quick = !options.full;
