@@ -216,9 +216,11 @@ void fill_table(cuda::DriverApi& api) {
   };
   api.event_elapsed = [](float* ms, Event, Event) { return *ms = 0.25F, 0; };
   api.graph_instantiate = [](GraphExec* exec, Graph graph, unsigned long long) {
+    const Status status = fake().error_of("cuGraphInstantiateWithFlags");
+    if (status != kSuccess) return status;
     *exec = reinterpret_cast<GraphExec>(
         new Steps(*reinterpret_cast<Steps*>(graph)));
-    return fake().error_of("cuGraphInstantiateWithFlags");
+    return kSuccess;
   };
   api.graph_upload = [](GraphExec, Stream) { return 0; };
   api.graph_launch = [](GraphExec exec, Stream) {
