@@ -215,7 +215,8 @@ void fill_table(cuda::DriverApi& api) {
     return fake().gate_late ? kSuccess : kErrorNotReady;
   };
   api.event_elapsed = [](float* ms, Event, Event) { return *ms = 0.25F, 0; };
-  api.graph_instantiate = [](GraphExec* exec, Graph graph, unsigned long long) {
+  api.graph_instantiate = [](GraphExec* exec, Graph graph,
+                             unsigned long long) -> Status {
     const Status status = fake().error_of("cuGraphInstantiateWithFlags");
     if (status != kSuccess) return status;
     *exec = reinterpret_cast<GraphExec>(
