@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
-#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <iostream>
@@ -14,11 +12,10 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
+#include "apps/evoke_model_options.h"
 #include "evoke/attention/problem.h"
 #include "evoke/base/error.h"
-#include "evoke/base/fd.h"
 #include "evoke/base/json.h"
 #include "evoke/core/attestation.h"
 #include "evoke/core/verified_kernel.h"
@@ -34,84 +31,7 @@ namespace {
 
 using evoke::UsageError;
 using evoke::model::GenerateRequest;
-
-struct Options {
-  GenerateRequest request;
-  std::string dtype;
-  std::string prompt_ids_file;
-  std::string kernel;
-  bool no_thinking = false;
-  bool confine = false;
-  bool agreement = false;
-  bool json = false;
-};
-
-void add_generate(CLI::App& app, Options& options) {
-  GenerateRequest& request = options.request;
-  auto& sampling = request.options.sampling;
-  auto* command = app.add_subcommand("generate", "Continues a prompt");
-  command
-      ->add_option("--model,-m", request.model,
-                   "A model folder, or a name in the hub's local cache")
-      ->required();
-  command->add_option("--prompt,-p", request.prompt,
-                      "The user's message; - reads standard input");
-  command->add_option("--system-prompt", request.system_prompt);
-  command->add_option("--prompt-ids", options.prompt_ids_file,
-                      "In place of a text: a file with a JSON list of tokens");
-  command->add_flag("--ignore-chat-template", request.ignore_chat_template,
-                    "The prompt as it is, not as a message");
-  command->add_flag("--no-thinking", options.no_thinking,
-                    "The answer begins with an empty think block");
-  command
-      ->add_option("--max-tokens,-n", request.options.max_tokens,
-                   "At most so many")
-      ->capture_default_str();
-  command->add_flag("--ignore-eos", request.options.ignore_eos,
-                    "Goes on to --max-tokens");
-  command->add_option("--temp", sampling.temperature, "0: the likeliest token")
-      ->capture_default_str();
-  command->add_option("--top-p", sampling.top_p)->capture_default_str();
-  command->add_option("--top-k", sampling.top_k, "0: all")
-      ->capture_default_str();
-  command->add_option("--min-p", sampling.min_p)->capture_default_str();
-  command
-      ->add_option("--repetition-penalty", sampling.repetition_penalty,
-                   "1: none")
-      ->capture_default_str();
-  command
-      ->add_option("--repetition-context-size", sampling.repetition_context,
-                   "Tokens back that are penalized")
-      ->capture_default_str();
-  command->add_option("--seed", sampling.seed)->capture_default_str();
-  command->add_option("--dtype", options.dtype,
-                      "float32, float16 or bfloat16 (default: as stored)");
-  command
-      ->add_option("--prefill-step-size", request.options.prefill_step,
-                   "Tokens of the prompt at a time (default: as the device "
-                   "likes)")
-      ->check(CLI::PositiveNumber);
-  command->add_option("--kernel", options.kernel,
-                      "A kernel file in the place of MLX's attention; it must "
-                      "have passed the gate (evoke verify)");
-  command->add_option("--warmup-tokens", request.warmup_tokens,
-                      "The prompt and so many tokens first, uncounted");
-  command->add_flag("--confine", options.confine,
-                    "No files, network or programs once the model is loaded "
-                    "(always with --kernel)");
-  command->add_flag("--agreement", options.agreement,
-                    "In place of the text: how far the kernel's logits are "
-                    "from MLX's, at --max-tokens positions");
-  command->add_flag("--json", options.json,
-                    "One JSON document on standard output");
-}
-
-void add_describe(CLI::App& app, Options& options) {
-  auto* command = app.add_subcommand("describe", "What a model is");
-  command->add_option("--model,-m", options.request.model, "A model folder")
-      ->required();
-  command->add_flag("--json", options.json, "The one form there is");
-}
+using evoke::model::Options;
 
 // Without its weights: in no time.
 int describe(const Options& options) {
@@ -158,26 +78,12 @@ std::string described(const evoke::Attestation& attestation) {
   return text;
 }
 
-std::vector<int32_t> read_prompt_ids(const std::string& file) {
-  const auto text = evoke::read_file(file);
-  if (!text) throw UsageError(text.error().message);
-  const evoke::Json json = evoke::Json::parse(*text, nullptr, false);
-  const auto is_token = [](const evoke::Json& id) {
-    return id.is_number_unsigned() && id <= INT32_MAX;
-  };
-  if (!json.is_array() || json.empty() ||
-      !std::all_of(json.begin(), json.end(), is_token)) {
-    throw UsageError(file + ": not a JSON list of tokens");
-  }
-  return json.get<std::vector<int32_t>>();
-}
-
 int generate(Options& options) {
   GenerateRequest& request = options.request;
   request.dtype = evoke::model::parse_dtype(options.dtype);
   request.enable_thinking = !options.no_thinking;
   if (!options.prompt_ids_file.empty()) {
-    request.prompt_ids = read_prompt_ids(options.prompt_ids_file);
+    request.prompt_ids = evoke::model::read_prompt_ids(options.prompt_ids_file);
   }
   if (request.prompt == "-") {
     request.prompt = std::string(std::istreambuf_iterator<char>(std::cin), {});
@@ -239,10 +145,10 @@ int generate(Options& options) {
 int main(int argc, char** argv) {
   Options options;
   CLI::App app("Runs a language model on MLX for evoke.");
-  app.name("evoke_model");
+  app.name("evoke");  // whose commands these are
   app.require_subcommand(1);
-  add_generate(app, options);
-  add_describe(app, options);
+  evoke::model::add_generate(app, options);
+  evoke::model::add_describe(app, options);
   try {
     app.parse(argc, argv);
     if (app.got_subcommand("describe")) return describe(options);

@@ -141,6 +141,15 @@ TEST(CheckOnly, KeepsProposalsThatAreRightAndTimesNothing) {
   EXPECT_NE(again.output.find("holds checked kernels"), std::string::npos);
 }
 
+// A kernel that takes one query at a time.
+std::string decode_only() {
+  std::ifstream file(EVOKE_KERNELS "/attention/cpu/three_pass.cpp");
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  const std::string every = "when = \"1\"";
+  text.replace(text.find(every), every.size(), "when = \"Lq == 1\"");
+  return text;
+}
+
 struct Misuse {
   const char* name;
   std::vector<std::string> arguments;
@@ -158,6 +167,11 @@ TEST_P(MisuseTest, GetsOneLineWithAWayOut) {
   desk.write("bad_config.toml", "workload = \"quick\"\niterationz = 3\n");
   desk.write("bad_workload.toml", "[[shape]]\nLk = -3\n");
   desk.write("few_pairs.toml", "[timing]\nconfirm_pairs = 5\n");
+  desk.write("prefill.toml", "[[shape]]\nLq = 64\nLk = 64\n");
+  desk.write("decode_only.cpp", decode_only());
+  desk.write("huge.toml", "[[shape]]\nB = 4096\nLk = 4000000\n");
+  fs::create_directory(desk.file("folder.cpp"));
+  fs::create_symlink("circle.cpp", desk.file("circle.cpp"));
   fs::create_directory(desk.file("empty"));
   fs::create_directory(desk.file("damaged"));
   desk.write("damaged/run.db", "this is no database, and never was one");
@@ -180,9 +194,27 @@ const Misuse kMisuses[] = {
      ".metal"},
     {"no_plan", {"verify", "not_a_kernel.cpp"}, "not_a_kernel.cpp:1"},
     {"bad_plan", {"verify", "bad_plan.cpp"}, "bad_plan.cpp:3"},
+    {"folder_as_kernel", {"verify", "folder.cpp"}, "is a folder"},
+    {"unreadable_kernel", {"verify", "circle.cpp"}, "circle.cpp: "},
+    {"verify_without_variant",
+     {"verify", "decode_only.cpp", "--workload", "prefill.toml"},
+     "no variant takes any shape of prefill"},
+    {"bench_without_variant",
+     {"bench", "decode_only.cpp", "--workload", "prefill.toml"},
+     "no variant takes any shape of prefill"},
+    {"evolve_without_variant",
+     {"evolve", "decode_only.cpp", "--workload", "prefill.toml"},
+     "no variant for prefill-64"},
+    {"workload_beyond_memory",
+     {"evolve", "--workload", "huge.toml"},
+     "GB of memory are free"},
+    {"verify_beyond_memory",
+     {"verify", "decode_only.cpp", "--workload", "huge.toml"},
+     "GB of memory are free"},
     {"unknown_dialect", {"verify", "small.toml"}, "dialect"},
     {"unknown_device", {"evolve", "--device", "tpu"}, "tpu"},
     {"device_not_here", {"evolve", "--device", "metal"}, "metal"},
+    {"no_such_gpu", {"evolve", "--device", "cuda:99"}, "cuda:99"},
     {"unknown_workload", {"evolve", "--workload", "huge"}, "huge"},
     {"bad_workload",
      {"evolve", "--workload", "bad_workload.toml"},
@@ -209,6 +241,42 @@ INSTANTIATE_TEST_SUITE_P(All, MisuseTest, ::testing::ValuesIn(kMisuses),
                          [](const auto& each) {
                            return std::string(each.param.name);
                          });
+
+TEST(Programs, EveryCommandHasExamplesOfItsOwn) {
+  const Desk desk;
+  for (const std::string command :
+       {"evolve", "verify", "bench", "selftest", "status", "inspect", "report",
+        "export", "compare", "generate", "inbox", "import", "doctor"}) {
+    if (command == "generate" && !fs::exists(EVOKE_MODEL_PROGRAM)) continue;
+    const Ended help = desk.run({command, "--help"});
+    EXPECT_EQ(help.code, 0) << command;
+    const auto examples = help.output.find("Examples:");
+    ASSERT_NE(examples, std::string::npos) << help.output;
+    EXPECT_NE(help.output.find("evoke " + command, examples), std::string::npos)
+        << help.output;
+    const std::string other = command == "doctor" ? "selftest" : "doctor";
+    EXPECT_EQ(help.output.find("evoke " + other, examples), std::string::npos)
+        << help.output;
+  }
+}
+
+TEST(Programs, ACompilerThatIsMissingIsNamed) {
+  const Desk desk;
+  for (const char* command : {"verify", "bench", "evolve"}) {
+    Subprocess process =
+        desk.start({command, EVOKE_KERNELS "/attention/cpu/three_pass.cpp",
+                    "--workload", "tiny.toml"},
+                   {}, "PATH=" + desk.folder());
+    const auto status = process.wait(30'000);
+    ASSERT_TRUE(status.has_value());
+    EXPECT_EQ(status->code, 1);
+    const std::string output = process.output();
+    EXPECT_NE(output.find("no C++ compiler answers"), std::string::npos)
+        << output;
+    EXPECT_NE(output.find("install g++"), std::string::npos) << output;
+    EXPECT_EQ(std::count(output.begin(), output.end(), '\n'), 1) << output;
+  }
+}
 
 TEST(Programs, ARunnerThatIsMissingIsNamed) {
   const Desk desk;

@@ -1,6 +1,8 @@
 // Whole runs: searched, killed, resumed, interrupted, read.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/mount.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -61,6 +63,37 @@ TEST(Evolve, FindsConfirmsRecordsAndReports) {
   const Json verified =
       desk.json({"verify", "best.cpp", "--quick", "--workload", "tiny.toml"});
   EXPECT_TRUE(verified["right"].get<bool>());
+}
+
+TEST(Evolve, AFullDiskLosesNothingAndSaysSo) {
+  if (::geteuid() != 0) GTEST_SKIP() << "mounting a small disk needs root";
+  const Desk desk;
+  const std::string disk = desk.file("disk");
+  fs::create_directory(disk);
+  if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=16m") != 0) {
+    GTEST_SKIP() << "cannot mount a tmpfs here";
+  }
+  ASSERT_EQ(desk.run(desk.small_search("disk/run", 3)).code, 0);
+  const auto recorded =
+      desk.json({"status", "disk/run"})["steps"].get<int64_t>();
+  {
+    std::ofstream filler(disk + "/filler");
+    const std::string block(4096, 'x');
+    while (filler << block << std::flush) {
+    }
+  }
+  const Ended full =
+      desk.run({"evolve", "--resume", "disk/run", "--iterations", "40"});
+  EXPECT_NE(full.code, 0);
+  EXPECT_NE(full.output.find("no space left"), std::string::npos)
+      << full.output;
+  fs::remove(disk + "/filler");
+  EXPECT_GE(desk.json({"status", "disk/run"})["steps"].get<int64_t>(),
+            recorded);
+  const Ended more = desk.run({"evolve", "--resume", "disk/run", "--iterations",
+                               std::to_string(recorded + 1)});
+  EXPECT_EQ(more.code, 0) << more.output;
+  ::umount2(disk.c_str(), MNT_DETACH);
 }
 
 TEST(Evolve, GoesOnAfterKillAndKeepsEveryStep) {

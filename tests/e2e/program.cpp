@@ -42,13 +42,14 @@ void Desk::write(const std::string& name, const std::string& text) const {
 }
 
 Subprocess Desk::start(const std::vector<std::string>& arguments,
-                       const std::string& program) const {
+                       const std::string& program,
+                       const std::string& path) const {
   SubprocessOptions options;
   options.arguments = {program.empty() ? EVOKE_PROGRAM : program};
   options.arguments.insert(options.arguments.end(), arguments.begin(),
                            arguments.end());
-  options.environment = {"PATH=/usr/local/bin:/usr/bin:/bin",
-                         "HOME=" + folder(), "XDG_CACHE_HOME=" + folder()};
+  options.environment = {path, "HOME=" + folder(),
+                         "XDG_CACHE_HOME=" + folder()};
   options.working_folder = folder();
   options.output_tail_bytes = 4 << 20;
   auto started = Subprocess::start(options);

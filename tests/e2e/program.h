@@ -11,6 +11,8 @@
 
 namespace evoke::test {
 
+constexpr const char* kPath = "PATH=/usr/local/bin:/usr/bin:/bin";
+
 struct Ended {
   int code = 0;
   int signal = 0;
@@ -30,7 +32,8 @@ class Desk {
   // What `evoke ARGUMENTS --json` printed; fails the test when it is no JSON.
   Json json(std::vector<std::string> arguments) const;
   Subprocess start(const std::vector<std::string>& arguments,
-                   const std::string& program = {}) const;
+                   const std::string& program = {},
+                   const std::string& path = kPath) const;
   // Waits until `evoke status RUN` knows at least so many steps.
   bool wait_for_steps(const std::string& run, int64_t steps) const;
 

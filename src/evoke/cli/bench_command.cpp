@@ -226,6 +226,11 @@ void add_bench(CLI::App& app, Context& context, Command& chosen) {
       ->check(CLI::Range(0.5, 0.9999));
   command->add_flag("--warm", options->warm,
                     "Also with inputs that the caches hold already");
+  command->footer(R"(
+Examples:
+  evoke bench mine.cpp                          against every baseline here
+  evoke bench mine.cpp --against parent.cpp     against another kernel
+  evoke bench mine.cpp --workload qwen3-0.6b --pairs 50 --warm)");
   command->callback([&context, &chosen, options] {
     chosen = [&context, options] { return bench_kernels(context, *options); };
   });

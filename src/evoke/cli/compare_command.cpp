@@ -331,6 +331,11 @@ void add_compare(CLI::App& app, Context& context, Command& chosen) {
   command->add_option("--seed", options->seed, "Of the order of runs")
       ->capture_default_str();
   command->add_flag("--list", options->list, "Names the scenarios");
+  command->footer(R"(
+Examples:
+  evoke compare --list                          the twenty scenarios
+  evoke compare --model DIR --kernel mine.cpp   five of them, with and without
+  evoke compare --mode full --model DIR --run run)");
   command->callback([&context, &chosen, options, run] {
     options->with_run = run->count() > 0;
     chosen = [&context, options, command = context.command_line] {

@@ -134,12 +134,11 @@ int doctor(const Context& context) {
 }  // namespace
 
 void add_doctor(CLI::App& app, Context& context, Command& chosen) {
-  app.add_subcommand("doctor",
-                     "What this machine can do, what is missing and how to "
-                     "get it")
-      ->callback([&context, &chosen] {
-        chosen = [&context] { return doctor(context); };
-      });
+  auto* command = app.add_subcommand(
+      "doctor", "What this machine can do, what is missing and how to get it");
+  command->footer("\nExamples:\n  evoke doctor\n  evoke doctor --json");
+  command->callback(
+      [&context, &chosen] { chosen = [&context] { return doctor(context); }; });
 }
 
 }  // namespace evoke::cli

@@ -122,6 +122,12 @@ void add_export(CLI::App& app, Context&, Command& chosen) {
       ->capture_default_str();
   command->add_option("--output,-o", options->output,
                       "Where to write (default: standard output)");
+  command->footer(R"(
+Examples:
+  evoke export -o best.cpp                      the latest run's best
+  evoke export run --candidate 41               another of its kernels
+  evoke export mine.metal --format mlx-python -o hook.py
+  evoke export run --format json -o run.jsonl   the whole run)");
   command->callback([&chosen, options] {
     chosen = [options] { return export_as(*options); };
   });

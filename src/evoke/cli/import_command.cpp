@@ -87,6 +87,10 @@ void add_import(CLI::App& app, Context& context, Command& chosen) {
   command->add_option("--function", options->function,
                       "Takes queries, keys and values (default: the first "
                       "whose parameters begin with q, k and v)");
+  command->footer(R"(
+Examples:
+  evoke import program.py -o mine.metal
+  evoke import program.py --function attention -o mine.metal)");
   command->callback([&context, &chosen, options] {
     if (!options->output.empty() &&
         std::filesystem::path(options->output).extension() != ".metal") {

@@ -1,12 +1,36 @@
 #include "evoke/cli/laboratory.h"
 
+#include <fmt/format.h>
+
 #include <filesystem>
 
 #include "evoke/attention/problem.h"
 #include "evoke/cli/commands.h"
 #include "evoke/cli/founders.h"
+#include "evoke/evaluation/judge/free_memory.h"
 
 namespace evoke::cli {
+namespace {
+
+// Timing rotates over at least so many copies of a shape's tensors.
+constexpr double kCopies = 8;
+
+// A machine that runs out of memory stops more than this program.
+void require_memory_for(const Problem& problem, const Workload& workload) {
+  const auto free_bytes = static_cast<double>(judge::free_memory_bytes());
+  for (const WorkloadShape& each : workload.shapes) {
+    const double bytes = kCopies * problem.work(each.shape).bytes;
+    if (free_bytes > 0 && bytes > free_bytes) {
+      throw StartupError(fmt::format(
+          "workload {}: shape {} needs {:.1f} GB ({:.0f} copies of its "
+          "tensors) and {:.1f} GB of memory are free; make it smaller",
+          workload.name, each.shape.name, bytes * 1e-9, kCopies,
+          free_bytes * 1e-9));
+    }
+  }
+}
+
+}  // namespace
 
 Laboratory open_laboratory(const Context& context, const std::string& device,
                            const std::string& workload, int spare_runners) {
@@ -14,6 +38,7 @@ Laboratory open_laboratory(const Context& context, const std::string& device,
   laboratory.device = value_or_throw(choose_device(device));
   laboratory.problem = make_attention_problem();
   laboratory.workload = value_or_throw(laboratory.problem->workload(workload));
+  require_memory_for(*laboratory.problem, laboratory.workload);
   judge::WorkbenchOptions options;
   options.runner_path = context.runner_path();
   options.device = laboratory.device;

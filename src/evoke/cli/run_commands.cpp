@@ -135,8 +135,9 @@ int report(const Context& context, const RunOptions& options) {
 }
 
 CLI::App* add_run_command(CLI::App& app, const char* name, const char* what,
-                          RunOptions& options) {
+                          const char* examples, RunOptions& options) {
   auto* command = app.add_subcommand(name, what);
+  command->footer(std::string("\nExamples:\n") + examples);
   command->add_option("run", options.run,
                       "A run directory (default: the latest one here)");
   return command;
@@ -147,6 +148,8 @@ CLI::App* add_run_command(CLI::App& app, const char* name, const char* what,
 void add_status(CLI::App& app, Context& context, Command& chosen) {
   auto options = std::make_shared<RunOptions>();
   add_run_command(app, "status", "Where a run stands, also while it runs",
+                  "  evoke status            the latest run here\n"
+                  "  evoke status run --json",
                   *options)
       ->callback([&context, &chosen, options] {
         chosen = [&context, options] { return status(context, *options); };
@@ -156,7 +159,10 @@ void add_status(CLI::App& app, Context& context, Command& chosen) {
 void add_inspect(CLI::App& app, Context& context, Command& chosen) {
   auto options = std::make_shared<RunOptions>();
   auto* command = add_run_command(
-      app, "inspect", "One candidate: lineage, outcome, times", *options);
+      app, "inspect", "One candidate: lineage, outcome, times",
+      "  evoke inspect                   the best of the latest run here\n"
+      "  evoke inspect run 41 --source   a kernel file of it",
+      *options);
   command->add_option("id", options->candidate,
                       "Its number (default: the best)");
   command->add_flag("--source", options->source, "Print its kernel file");
@@ -169,6 +175,8 @@ void add_report(CLI::App& app, Context& context, Command& chosen) {
   auto options = std::make_shared<RunOptions>();
   auto* command = add_run_command(
       app, "report", "A run as a self-contained page, Markdown or JSON",
+      "  evoke report                          writes RUN/report.html\n"
+      "  evoke report run --format markdown    to standard output",
       *options);
   command->add_option("--format", options->format, "html, markdown or json")
       ->check(CLI::IsMember({"html", "markdown", "json"}));

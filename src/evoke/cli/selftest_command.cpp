@@ -55,6 +55,11 @@ void add_selftest(CLI::App& app, Context& context, Command& chosen) {
   command->add_flag("--markdown", options->markdown, "Print Markdown");
   command->add_option("--seed", options->seed, "Of inputs and random mutants");
   command->add_option("--device", options->device, "cpu");
+  command->footer(R"(
+Examples:
+  evoke selftest                    the matrix on this machine's cpu
+  evoke selftest --full             every case, more random mutants
+  evoke selftest --markdown >matrix.md)");
   command->callback([&context, &chosen, options] {
     chosen = [&context, options] {
       return run_selftest_command(context, *options);

@@ -123,6 +123,11 @@ int verify_kernel(const Context& context, const Options& options) {
       *laboratory.bench, file.text, file.path, laboratory.workload, verify));
   if (live) fmt::print(stderr, "\r\x1b[K");
   if (interrupted()) throw StartupError("interrupted: nothing is proved");
+  if (!report.refusal && report.cases.empty()) {
+    throw StartupError(file.path + ": no variant takes any shape of " +
+                       laboratory.workload.name +
+                       "; choose another --workload");
+  }
   if (const auto heads = heads_of(laboratory.workload);
       heads && report.right()) {
     record_passed_gate(laboratory, file, report, *heads, verify.level);
@@ -157,6 +162,12 @@ void add_verify(CLI::App& app, Context& context, Command& chosen) {
                       "key-value heads and head_dim, as in 16-8-128");
   command->add_flag("--quick", options->quick,
                     "The subset that a search runs on every candidate");
+  command->footer(R"(
+Examples:
+  evoke verify mine.cpp             every shape, input and layout
+  evoke verify mine.cpp --quick     what a search runs on every candidate
+  evoke verify mine.metal           with the sanitizer, on any Linux machine
+  evoke verify mine.cpp --heads 32-8-128)");
   command->callback([&context, &chosen, options] {
     chosen = [&context, options] { return verify_kernel(context, *options); };
   });

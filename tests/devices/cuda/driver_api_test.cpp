@@ -85,5 +85,16 @@ TEST(DriverApi, AnAbsentDriverIsSaidWithAWayOut) {
             std::string::npos);
 }
 
+// A library that opens and lacks what is newer than it.
+TEST(DriverApi, AnOldDriverIsSaidWithAWayOut) {
+  const char* const libraries[] = {"libno_such_driver.so.1", "libc.so.6"};
+  const auto driver = load_driver(libraries);
+  ASSERT_FALSE(driver);
+  EXPECT_EQ(driver.error().kind, ErrorKind::absent);
+  EXPECT_NE(driver.error().message.find("the CUDA driver is too old"),
+            std::string::npos);
+  EXPECT_NE(driver.error().message.find("525"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace evoke::cuda

@@ -38,7 +38,7 @@ class ConfirmerTest : public ::testing::Test {
     options.warm_pairs = 2;
     options.secret_lengths = 1;
     options.baseline_pairs = 2;
-    options.gate.call_timeout_ms = 2'000;
+    options.gate.call_timeout_ms = 20'000;
     options.gate.scratch_repeats = 3;
     return options;
   }

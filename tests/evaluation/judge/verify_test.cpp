@@ -18,7 +18,7 @@ class VerifyTest : public ::testing::Test {
   VerifyOptions quick() {
     VerifyOptions options;
     options.gate.scratch_repeats = 2;
-    options.gate.call_timeout_ms = 2'000;
+    options.gate.call_timeout_ms = 20'000;
     return options;
   }
   VerifyReport check(const std::string& text, const VerifyOptions& options,

@@ -29,8 +29,13 @@ std::string DriverApi::error_text(Status status) const {
 }
 
 Result<std::shared_ptr<const DriverApi>> load_driver() {
+  return load_driver(kLibraries);
+}
+
+Result<std::shared_ptr<const DriverApi>> load_driver(
+    std::span<const char* const> libraries) {
   void* library = nullptr;
-  for (const char* name : kLibraries) {
+  for (const char* name : libraries) {
     library = ::dlopen(name, RTLD_NOW | RTLD_LOCAL);
     if (library != nullptr) break;
   }

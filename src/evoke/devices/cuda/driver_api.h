@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "evoke/base/error.h"
@@ -214,5 +215,8 @@ struct DriverApi {
 // The driver's own library, never unloaded. `absent`: there is none, or it is
 // too old to have every function; the message says which and what to do.
 Result<std::shared_ptr<const DriverApi>> load_driver();
+// The same from the first of these files that opens.
+Result<std::shared_ptr<const DriverApi>> load_driver(
+    std::span<const char* const> libraries);
 
 }  // namespace evoke::cuda

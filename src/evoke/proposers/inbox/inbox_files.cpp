@@ -249,6 +249,10 @@ void Files::remove_answer(const std::string& name) const {
   std::error_code ignored;
   fs::remove(path(name, kAnswer), ignored);
 }
+void Files::keep_answer_as_submission(const std::string& name) const {
+  std::error_code ignored;
+  fs::rename(path(name, kAnswer), path("answer-" + name, kSubmission), ignored);
+}
 void Files::remove_submission(const std::string& name) const {
   std::error_code ignored;
   fs::remove(path(name, kSubmission), ignored);

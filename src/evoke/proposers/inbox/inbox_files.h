@@ -84,6 +84,9 @@ class Files {
 
   void remove_task(const std::string& name) const;
   void remove_answer(const std::string& name) const;
+  // Under the name "answer-NAME"; in one step, so that an answer written
+  // meanwhile is not removed unread.
+  void keep_answer_as_submission(const std::string& name) const;
   void remove_submission(const std::string& name) const;
   void remove_receipt(const std::string& name) const;
 

@@ -35,15 +35,15 @@ std::optional<Proposal> InboxProposer::look_for_answer(
   if (!answer && answer.error().kind == ErrorKind::absent) return std::nullopt;
   // Nobody loses an answer to an earlier task of this number.
   if (answer && !answer->key.empty() && answer->key != task.key) {
-    const auto kept = files_.write_submission("answer-" + name, *answer);
-    if (kept) files_.remove_answer(name);
+    files_.keep_answer_as_submission(name);
     return std::nullopt;
   }
   auto proposal = answer ? options_.reader(answer->text, request)
                          : Result<Proposal>(error_of(answer));
   if (!proposal) {
-    refuse(name, proposal.error().message);
+    // In this order: who reads the receipt may write the next answer at once.
     files_.remove_answer(name);
+    refuse(name, proposal.error().message);
     return std::nullopt;
   }
   if (!answer->summary.empty()) proposal->summary = answer->summary;
@@ -59,8 +59,8 @@ Result<Proposal> InboxProposer::propose(const ProposalRequest& request) {
   const std::string name = std::to_string(request.id);
   if (request.attempt > 0) {
     // The search has seen that genome; whoever wrote it should know.
-    refuse(name, "the same genome as a candidate that was judged before");
     files_.remove_answer(name);
+    refuse(name, "the same genome as a candidate that was judged before");
   }
   const Task task =
       make_task(request, options_.facts, options_.prompt(request));
@@ -104,8 +104,8 @@ std::optional<Proposal> InboxProposer::take_file(const std::string& name,
   auto proposal = answer ? options_.reader(answer->text, {})
                          : Result<Proposal>(error_of(answer));
   if (!proposal) {
-    refuse(name, proposal.error().message);
     orphan ? files_.remove_answer(name) : files_.remove_submission(name);
+    refuse(name, proposal.error().message);
     return std::nullopt;
   }
   if (!answer->summary.empty()) proposal->summary = answer->summary;
@@ -147,9 +147,9 @@ void InboxProposer::settle(const Result<CandidateId>& accepted) {
   const Source source = *std::exchange(offered_, std::nullopt);
   if (!accepted && accepted.error().kind == ErrorKind::absent) return;
   if (!accepted) {
-    refuse(source.name, accepted.error().message);
     source.submission ? files_.remove_submission(source.name)
                       : files_.remove_answer(source.name);
+    refuse(source.name, accepted.error().message);
     return;
   }
   Receipt receipt;
