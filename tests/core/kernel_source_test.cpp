@@ -62,6 +62,14 @@ TEST(KernelSource, KnowsTheDialects) {
   EXPECT_EQ(to_string(Dialect::metal), "metal");
 }
 
+TEST(KernelSource, KnowsTheDialectsOfDevices) {
+  EXPECT_EQ(*dialect_of_device("cpu"), Dialect::cpu);
+  EXPECT_EQ(*dialect_of_device("cuda:1"), Dialect::cuda);
+  EXPECT_EQ(*dialect_of_device("metal"), Dialect::metal);
+  EXPECT_EQ(kind_of_device("cuda:GPU-8f2a"), "cuda");
+  EXPECT_EQ(dialect_of_device("tpu:0").error().kind, ErrorKind::absent);
+}
+
 TEST(KernelSource, IdentityIgnoresHowLinesEnd) {
   const std::string text = example_file();
   std::string windows;

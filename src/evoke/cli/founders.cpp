@@ -136,11 +136,4 @@ Result<void> check_timed(const std::string& device,
   return {};
 }
 
-Dialect dialect_of_device(const std::string& device) {
-  const std::string kind = kind_of_device(device);
-  if (kind == "cuda") return Dialect::cuda;
-  if (kind == "metal") return Dialect::metal;
-  return Dialect::cpu;
-}
-
 }  // namespace evoke::cli

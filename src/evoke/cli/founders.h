@@ -33,6 +33,5 @@ Result<std::string> choose_device(const std::string& asked);
 // `failed`: here, kernels of this device can be checked but not timed; what to
 // do instead.
 Result<void> check_timed(const std::string& device, const std::string& command);
-Dialect dialect_of_device(const std::string& device);
 
 }  // namespace evoke::cli

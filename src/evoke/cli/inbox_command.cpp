@@ -55,8 +55,8 @@ InboxRun open_inbox(const InboxOptions& options) {
   const RunSummary summary = value_or_throw(store->summary());
   InboxRun run{std::move(store), Files(""), summary.writer_pid, Dialect::cpu};
   run.files = Files(run.store->folder());
-  run.dialect = dialect_of_device(
-      value_or_throw(run.store->fact("device")).value("kind", "cpu"));
+  run.dialect = value_or_throw(dialect_of_device(
+      value_or_throw(run.store->fact("device")).value("kind", "cpu")));
   return run;
 }
 

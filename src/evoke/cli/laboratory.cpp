@@ -55,7 +55,7 @@ Laboratory open_laboratory(const Context& context, const std::string& device,
 const std::vector<std::string>& baseline_names(const std::string& device) {
   static const std::vector<std::string> cpu = {"mlx", "onednn", "openvino"};
   static const std::vector<std::string> cuda = {"mlx-cuda"};
-  return dialect_of_device(device) == Dialect::cuda ? cuda : cpu;
+  return kind_of_device(device) == "cuda" ? cuda : cpu;
 }
 
 Baselines open_baselines(const judge::RaceTrack& track, CacheState state) {

@@ -75,6 +75,19 @@ Result<Dialect> dialect_of_path(std::string_view path) {
       "{}: unknown dialect; kernel files end in .cpp, .cu or .metal", path));
 }
 
+std::string kind_of_device(const std::string& device) {
+  return device.substr(0, device.find(':'));
+}
+
+Result<Dialect> dialect_of_device(const std::string& device) {
+  const std::string kind = kind_of_device(device);
+  for (const Dialect each : {Dialect::cpu, Dialect::cuda, Dialect::metal}) {
+    if (to_string(each) == kind) return each;
+  }
+  return absent("no device is called '" + kind +
+                "'; there are cpu, cuda and metal");
+}
+
 std::string PlanLines::where(std::string_view key) const {
   std::string_view around = key;
   auto found = lines.find(around);

@@ -22,6 +22,10 @@ namespace evoke {
 enum class Dialect { cpu, cuda, metal };  // .cpp .cu .metal
 std::string_view to_string(Dialect dialect);
 Result<Dialect> dialect_of_path(std::string_view path);
+// "cuda:1" -> "cuda".
+std::string kind_of_device(const std::string& device);
+// Of the kernels that "cpu", "cuda:1", ... runs; `absent`: no such device.
+Result<Dialect> dialect_of_device(const std::string& device);
 // How the names of its kernel files end: ".cpp", ".cu" or ".metal".
 std::string_view file_suffix(Dialect dialect);
 

@@ -23,10 +23,6 @@ constexpr std::array<DeviceKind, 3> kKinds{{
 
 }  // namespace
 
-std::string kind_of_device(const std::string& name) {
-  return name.substr(0, name.find(':'));
-}
-
 Result<Device> open_device(const std::string& name,
                            const DeviceOptions& options) {
   const std::size_t colon = name.find(':');

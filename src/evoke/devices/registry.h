@@ -14,8 +14,6 @@ namespace evoke {
 // which and what to do.
 Result<Device> open_device(const std::string& name,
                            const DeviceOptions& options);
-// "cuda:1" -> "cuda".
-std::string kind_of_device(const std::string& name);
 // Folders outside the system's own that a device's compiler is opened from.
 std::vector<std::string> device_folders(const std::string& name);
 // What each known device says about this machine, for `evoke doctor`.

@@ -25,16 +25,6 @@ Result<std::string> make_private_folder() {
   return name;
 }
 
-// Of "cpu", "cuda", "cuda:1".
-Result<Dialect> dialect_of_device(const std::string& device) {
-  const std::string kind = device.substr(0, device.find(':'));
-  for (const Dialect each : {Dialect::cpu, Dialect::cuda, Dialect::metal}) {
-    if (to_string(each) == kind) return each;
-  }
-  return absent("no device is called '" + device +
-                "'; there are cpu, cuda and metal");
-}
-
 }  // namespace
 
 Workbench::Workbench(const Problem& problem, WorkbenchOptions options)
@@ -54,9 +44,9 @@ Result<std::unique_ptr<Workbench>> Workbench::open(
   auto dialect = dialect_of_device(options.device);
   if (!dialect) return error_of(dialect);
   bench->dialect_ = *dialect;
-  auto lock = DeviceLock::open(
-      options.lock_folder.empty() ? runtime_folder() : options.lock_folder,
-      options.device);
+  const std::string locks =
+      options.lock_folder.empty() ? runtime_folder() : options.lock_folder;
+  auto lock = DeviceLock::open(locks, options.device);
   if (!lock) return error_of(lock);
   bench->lock_.emplace(std::move(*lock));
   if (options.use_compile_cache) {
@@ -87,6 +77,12 @@ Result<std::unique_ptr<Workbench>> Workbench::open(
   auto greeting = bench->compiler_->greeting();
   if (!greeting) return failed(greeting.error().message);
   bench->greeting_ = std::move(*greeting);
+  // "cuda" and "cuda:0" may be one: from here on by what it calls itself.
+  if (const std::string& id = bench->greeting_.device_id; !id.empty()) {
+    lock = DeviceLock::open(locks, id);
+    if (!lock) return error_of(lock);
+    *bench->lock_ = std::move(*lock);
+  }
   if (options.spare_runners > 0) {
     bench->pool_->keep_spares(
         bench->execute_spec(options.candidate_cpu_seconds),
