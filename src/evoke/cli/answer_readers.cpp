@@ -18,7 +18,7 @@ bool looks_like_an_answer(const std::string& text) {
 }  // namespace
 
 AnswerReader answer_reader(Dialect dialect) {
-  return [whole = kernel_file_reader(dialect), dialect](
+  return [whole = kernel_file_reader(dialect)](
              const std::string& text,
              const ProposalRequest& request) -> Result<Proposal> {
     const std::string& parent = request.parent.candidate.text;
