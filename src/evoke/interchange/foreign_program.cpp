@@ -108,78 +108,23 @@ class Importer {
   // ---- a program with an attention function --------------------------------
 
   void import_samples() {
-    std::vector<std::pair<std::string, std::vector<const RecordedSample*>>>
-        groups;
-    std::string first_error;
-    for (const RecordedSample& each : record_.samples) {
-      const std::string problem = problem_with(each);
-      if (!problem.empty()) {
-        if (first_error.empty()) first_error = problem;
-        refused_.push_back(&each);
-        continue;
-      }
-      const std::string form = form_of(each.calls);
-      const auto found =
-          std::find_if(groups.begin(), groups.end(),
-                       [&](const auto& group) { return group.first == form; });
-      if (found != groups.end()) {
-        found->second.push_back(&each);
-      } else {
-        groups.push_back({form, {&each}});
-      }
-    }
-    if (groups.empty()) {
-      return fail(record_.function +
-                  "() could not be followed at any size: " + first_error);
-    }
-    for (std::size_t i = 0; i < groups.size(); ++i) {
-      group_ = groups[i].second;
+    const auto groups = group_samples(record_);
+    if (!groups) return fail(groups.error().message);
+    int number = 0;
+    for (const SampleGroup& group : *groups) {
+      group_ = group.samples;
       sizes_.clear();
       for (const RecordedSample* each : group_) sizes_.push_back(each->sizes);
-      std::vector<const RecordedSample*> others = refused_;
-      for (std::size_t j = 0; j < groups.size(); ++j) {
-        if (j == i) continue;
-        others.insert(others.end(), groups[j].second.begin(),
-                      groups[j].second.end());
-      }
+      ++number;
       add_variant(
-          groups.size() == 1 ? "imported" : fmt::format("imported_{}", i + 1),
-          others);
+          groups->size() == 1 ? "imported" : fmt::format("imported_{}", number),
+          group.when);
     }
   }
 
-  // The first condition that tells this group's samples from the others.
-  std::string condition(const std::vector<const RecordedSample*>& others) {
-    static const std::array<const char*, 9> kConditions = {"1",
-                                                           "Lq == 1",
-                                                           "Lq > 1",
-                                                           "Lk <= Lq",
-                                                           "Lk > Lq",
-                                                           "Lk > Lq && Lq > 1",
-                                                           "Lq > 1 && Lk <= Lq",
-                                                           "B == 1",
-                                                           "D == 128"};
-    for (const char* text : kConditions) {
-      const Expression condition = Expression::parse(text).value();
-      const auto holds = [&](const RecordedSample* each) {
-        return condition.evaluate(each->sizes).value_or(0) != 0;
-      };
-      if (std::all_of(group_.begin(), group_.end(), holds) &&
-          std::none_of(others.begin(), others.end(), holds)) {
-        return text;
-      }
-    }
-    fail(
-        "which sizes take which kernels cannot be told from samples; name a "
-        "function that launches the same kernels at all sizes");
-    return "1";
-  }
-
-  void add_variant(const std::string& name,
-                   const std::vector<const RecordedSample*>& others) {
+  void add_variant(const std::string& name, std::string when) {
     Variant variant;
     variant.name = name;
-    std::string when = condition(others);
     results_.clear();
     bounds_.clear();
     const auto& calls = group_.front()->calls;
@@ -510,7 +455,6 @@ class Importer {
   bool has_mask_ = false;
   // Of the variant at hand.
   std::vector<const RecordedSample*> group_;
-  std::vector<const RecordedSample*> refused_;
   std::vector<Symbols> sizes_;
   std::map<std::string, std::string> results_;  // role -> scratch
   std::map<std::string, std::string> bounds_;   // length -> parameter

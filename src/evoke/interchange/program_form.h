@@ -1,18 +1,22 @@
-// What samples of a program have in common, and whether the importer can
-// follow them.
+// Which samples of a program did the same, and which sizes those are.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "evoke/base/error.h"
 #include "evoke/interchange/program_record.h"
 
 namespace evoke {
 
-// What a program did, less the numbers: samples that agree are one variant.
-std::string form_of(const std::vector<RecordedCall>& calls);
+// Samples that differ in numbers alone: they become one variant.
+struct SampleGroup {
+  std::vector<const RecordedSample*> samples;
+  std::string when;  // what their sizes fulfil and no other sample's do
+};
 
-// Why a sample cannot be followed; empty when it can.
-std::string problem_with(const RecordedSample& sample);
+// Of the samples that can be followed, at least one group. `failed`: none can
+// be, or no condition tells the groups apart.
+Result<std::vector<SampleGroup>> group_samples(const ProgramRecord& record);
 
 }  // namespace evoke
