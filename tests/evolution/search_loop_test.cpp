@@ -2,41 +2,15 @@
 
 #include <gtest/gtest.h>
 
-#include <deque>
 #include <stdexcept>
 
+#include "tests/evolution/instant_evaluator.h"
 #include "tests/evolution/simulation.h"
 
 namespace evoke {
 namespace {
 
 using simulation::Landscape;
-
-// Judges at once, in the order of submission.
-class LandscapeEvaluator : public Evaluator {
- public:
-  void submit(EvaluationRequest request) override {
-    waiting_.push_back(std::move(request));
-  }
-  std::optional<Outcome> wait(int64_t) override {
-    if (waiting_.empty()) return std::nullopt;
-    const EvaluationRequest request = waiting_.front();
-    waiting_.pop_front();
-    return simulation::judge(landscape_, request, ++judged_);
-  }
-  void wake() override {}
-  int in_flight() const override { return static_cast<int>(waiting_.size()); }
-  void cancel() override {
-    waiting_.clear();
-    ++cancels;
-  }
-  int cancels = 0;
-
- private:
-  Landscape landscape_;
-  std::deque<EvaluationRequest> waiting_;
-  int64_t judged_ = 0;
-};
 
 class StepList : public EventSink {
  public:
@@ -61,10 +35,13 @@ class SearchLoopTest : public testing::Test {
   }
   std::optional<Evolution> evolution_;
   simulation::GeneProposer proposer_{Landscape{}.num_choices};
-  LandscapeEvaluator evaluator_;
+  InstantEvaluator evaluator_{[this](const EvaluationRequest& request) {
+    return simulation::judge(Landscape{}, request, ++judged_);
+  }};
   StepList sink_;
   SearchLoopOptions options_;
   double elapsed_s_ = 0;
+  int64_t judged_ = 0;
 };
 
 TEST_F(SearchLoopTest, RecordsEveryStepInOrder) {
@@ -99,13 +76,13 @@ TEST_F(SearchLoopTest, AbandoningDropsWhatIsInFlight) {
   options_.abandon = [this] { return sink_.steps.size() >= 20; };
   EXPECT_FALSE(run());
   EXPECT_EQ(sink_.steps.size(), 20u);
-  EXPECT_EQ(evaluator_.cancels, 1);
+  EXPECT_EQ(evaluator_.cancels(), 1);
 }
 
 TEST_F(SearchLoopTest, WhatCannotBeRecordedEndsTheSearch) {
   sink_.fail_at = 10;
   EXPECT_THROW(run(), StartupError);
-  EXPECT_EQ(evaluator_.cancels, 1);
+  EXPECT_EQ(evaluator_.cancels(), 1);
   EXPECT_EQ(sink_.steps.size(), 10u);
 }
 

@@ -146,7 +146,9 @@ class KernelSource {
     return std::string_view(text_).substr(code_offset_);
   }
   int code_line() const { return code_line_; }  // 1-based, of code()'s start
-  const std::vector<SourceToken>& tokens() const { return *tokens_; }  // code()'s
+  const std::vector<SourceToken>& tokens() const {
+    return *tokens_;
+  }  // code()'s
   // Identity of the genome.
   const std::string& hash() const { return hash_; }
 

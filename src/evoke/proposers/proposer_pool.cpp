@@ -96,8 +96,8 @@ void ProposerPool::submit(ProposalRequest request) {
 void ProposerPool::work(Member& member) {
   std::unique_lock lock(mutex_);
   for (;;) {
-    member.changed.wait(
-        lock, [&] { return stopping_ || !member.waiting.empty(); });
+    member.changed.wait(lock,
+                        [&] { return stopping_ || !member.waiting.empty(); });
     if (stopping_) return;
     const ProposalRequest request = std::move(member.waiting.front());
     member.waiting.pop_front();

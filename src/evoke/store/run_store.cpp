@@ -99,6 +99,12 @@ Result<void> RunStore::Implementation::begin_writing() {
   auto calls = CallWriter::prepare(database);
   if (!calls) return error_of(calls);
   call_writer = std::move(*calls);
+  for (const auto& [statement, sql] :
+       {std::pair(&begin, "BEGIN IMMEDIATE"), std::pair(&commit, "COMMIT")}) {
+    auto made = database.prepare(sql);
+    if (!made) return error_of(made);
+    *statement = std::move(*made);
+  }
   const auto last =
       database.number("SELECT coalesce(max(sequence), 0) FROM outcomes");
   if (!last) return error_of(last);
@@ -116,9 +122,9 @@ Result<void> RunStore::Implementation::transaction(
   out_of_space = false;
   auto done = heartbeat->state();
   if (!done) return done;
-  done = database.execute("BEGIN IMMEDIATE");
+  done = begin.run();
   if (done) done = body();
-  if (done) done = database.execute("COMMIT");
+  if (done) done = commit.run();
   if (done) {
     heartbeat->mark();
     return {};
@@ -193,6 +199,8 @@ Result<std::unique_ptr<RunStore>> RunStore::open(const std::string& folder,
                                                       std::move(*config),
                                                       std::move(lock),
                                                       std::move(*database),
+                                                      {},
+                                                      {},
                                                       {},
                                                       {},
                                                       {}});
