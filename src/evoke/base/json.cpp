@@ -1,6 +1,8 @@
 #include "evoke/base/json.h"
 
 #include <array>
+#include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include "evoke/base/utf8.h"
@@ -22,6 +24,30 @@ constexpr std::array<char, 256> kEscapes = [] {
   return escapes;
 }();
 
+// Whether one of eight bytes has an escape: below 0x20, '"' or '\\'. Never
+// wrong when there is one.
+bool may_hold_escape(uint64_t bytes) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  const auto has_zero = [](uint64_t word) { return (word - kOnes) & ~word; };
+  const uint64_t below = (bytes - kOnes * 0x20) & ~bytes;
+  return ((below | has_zero(bytes ^ (kOnes * '"')) |
+           has_zero(bytes ^ (kOnes * '\\'))) &
+          (kOnes << 7)) != 0;
+}
+
+// Of the first byte from `at` on that has an escape, or the text's size.
+std::size_t find_escape(std::string_view text, std::size_t at) {
+  for (uint64_t word = 0; at + sizeof word <= text.size(); at += sizeof word) {
+    std::memcpy(&word, text.data() + at, sizeof word);
+    if (may_hold_escape(word)) break;
+  }
+  const auto escape = [&] {
+    return kEscapes[static_cast<unsigned char>(text[at])];
+  };
+  while (at < text.size() && escape() == 0) ++at;
+  return at;
+}
+
 void append_text(std::string_view text, std::string& out) {
   std::string mended;
   if (find_invalid_utf8(text) != std::string_view::npos) {
@@ -29,22 +55,20 @@ void append_text(std::string_view text, std::string& out) {
     text = mended;
   }
   out.push_back('"');
-  std::size_t done = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const char escape = kEscapes[byte];
-    if (escape == 0) continue;
-    out.append(text, done, i - done);
-    done = i + 1;
+  for (std::size_t done = 0;;) {
+    const std::size_t at = find_escape(text, done);
+    out.append(text, done, at - done);
+    if (at == text.size()) break;
+    done = at + 1;
+    const auto byte = static_cast<unsigned char>(text[at]);
     out.push_back('\\');
-    out.push_back(escape);
-    if (escape != 'u') continue;
+    out.push_back(kEscapes[byte]);
+    if (kEscapes[byte] != 'u') continue;
     constexpr std::string_view kDigits = "0123456789abcdef";
     out.append("00");
     out.push_back(kDigits[byte >> 4]);
     out.push_back(kDigits[byte & 15]);
   }
-  out.append(text, done);
   out.push_back('"');
 }
 

@@ -90,8 +90,10 @@ class EvolveRun : public EventSink {
     return 0;
   }
 
-  void record(const Step& step) override {
-    store_->record(step);
+  void record(const Step& step) override { record_all({}, step); }
+  void record_all(const std::vector<LlmCall>& calls,
+                  const Step& step) override {
+    store_->record_all(calls, step);
     proposers_->inbox->recorded(step);
     for (const Effect& effect : step.effects) {
       if (effect.kind == "best") keep_best(step);

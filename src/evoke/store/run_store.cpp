@@ -227,7 +227,9 @@ Result<std::unique_ptr<RunStore>> RunStore::open_for_reading(
   return open(folder, false);
 }
 
-void RunStore::record(const Step& step) {
+void RunStore::record(const Step& step) { record_all({}, step); }
+
+void RunStore::record_all(const std::vector<LlmCall>& calls, const Step& step) {
   Implementation& run = *implementation_;
   if (step.sequence != run.last_sequence + 1) {
     throw UsageError("[RunStore::record] step " +
@@ -235,8 +237,13 @@ void RunStore::record(const Step& step) {
                      std::to_string(run.last_sequence) +
                      ". Steps are recorded in order, without gaps.");
   }
-  run.record("step " + std::to_string(step.sequence),
-             [&] { return run.writer->write(step); });
+  run.record("step " + std::to_string(step.sequence), [&]() -> Result<void> {
+    for (const LlmCall& call : calls) {
+      const auto written = run.call_writer->write(call);
+      if (!written) return written;
+    }
+    return run.writer->write(step);
+  });
   run.last_sequence = step.sequence;
 }
 
