@@ -18,7 +18,6 @@ using llm::test::LocalService;
 using llm::test::ServiceReply;
 using llm::test::ServiceRequest;
 using testing::HasSubstr;
-using testing::Not;
 
 constexpr double kUsdEach = 0.01;  // at the tokens and prices below
 
@@ -37,8 +36,10 @@ ServiceReply answer(int number) {
 class LlmRun : public testing::Test {
  protected:
   LlmRun()
-      : service_(
-            [this](const ServiceRequest&, int) { return answer(++answers_); }) {
+      : service_([this](const ServiceRequest&, int) {
+          return refusing_ ? llm::test::complains(401, "no such key")
+                           : answer(++answers_);
+        }) {
     // A request may cost a cent for the prompt and nothing for the answer.
     desk_.write("llm.toml",
                 "max_concurrency = 1\n[[service]]\nname = \"local\"\n"
@@ -70,6 +71,7 @@ class LlmRun : public testing::Test {
 
   Desk desk_;
   std::atomic<int> answers_{0};
+  std::atomic<bool> refusing_{false};
   LocalService service_;
 };
 
@@ -109,6 +111,21 @@ TEST_F(LlmRun, GoesOnWithParametersWhenTheMoneyIsSpent) {
               HasSubstr("the budget for language models is used up"));
   EXPECT_EQ(fact("finished")["reason"], "iterations");
   EXPECT_LE(answers_, 2);
+}
+
+TEST_F(LlmRun, FailsWhenTheServiceRefusesEverything) {
+  refusing_ = true;
+  const Ended ended = desk_.run(search("llm", 100));
+  EXPECT_EQ(ended.code, 1) << ended.output;
+  EXPECT_THAT(ended.output, HasSubstr("HTTP 401: no such key"));
+  EXPECT_THAT(ended.output, HasSubstr("go on with evoke evolve --resume"));
+  EXPECT_EQ(fact("finished")["reason"], "infrastructure");
+
+  refusing_ = false;
+  const Ended mended =
+      desk_.run({"evolve", "--resume", "run", "--iterations", "1"});
+  EXPECT_EQ(mended.code, 0) << mended.output;
+  EXPECT_EQ(fact("finished")["reason"], "iterations");
 }
 
 TEST_F(LlmRun, RefusesABudgetWithoutAPriceBeforeItBegins) {

@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <deque>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 #include "tests/evolution/instant_evaluator.h"
 #include "tests/evolution/simulation.h"
@@ -18,8 +22,59 @@ class StepList : public EventSink {
     if (steps.size() == fail_at) throw StartupError("disk full");
     steps.push_back(step);
   }
+  void record_call(const LlmCall& call) override {
+    calls.push_back(call.proposal);
+  }
+  void record_all(const std::vector<LlmCall>& ended,
+                  const Step& step) override {
+    if (!ended.empty()) ++together;
+    EventSink::record_all(ended, step);
+  }
   std::vector<Step> steps;
+  std::vector<CandidateId> calls;  // of these proposals
+  int together = 0;                // steps that were recorded with calls
   std::size_t fail_at = SIZE_MAX;
+};
+
+// A model's proposer: each answer comes with a call.
+class CallingDesk : public ProposalDesk {
+ public:
+  explicit CallingDesk(Proposer& proposer) : proposer_(proposer) {}
+  void submit(ProposalRequest request) override {
+    answers_.push_back({request.id, proposer_.propose(request), {}});
+    calls_.emplace_back();
+    calls_.back().proposal = request.id;
+    ++made;
+  }
+  std::optional<ProposalAnswer> take() override {
+    if (answers_.empty()) return std::nullopt;
+    ProposalAnswer answer = std::move(answers_.front());
+    answers_.pop_front();
+    return answer;
+  }
+  std::vector<LlmCall> take_calls() override {
+    return std::exchange(calls_, {});
+  }
+  void withdraw(CandidateId) override {}
+  void on_arrival(std::function<void()>) override {}
+  std::size_t made = 0;
+
+ private:
+  Proposer& proposer_;
+  std::deque<ProposalAnswer> answers_;
+  std::vector<LlmCall> calls_;
+};
+
+// Nothing is ever there at once.
+class SlowEvaluator : public InstantEvaluator {
+ public:
+  using InstantEvaluator::InstantEvaluator;
+  std::optional<Outcome> wait(int64_t timeout_ms) override {
+    if (timeout_ms == 0) return std::nullopt;
+    before_waiting();
+    return InstantEvaluator::wait(timeout_ms);
+  }
+  std::function<void()> before_waiting;
 };
 
 class SearchLoopTest : public testing::Test {
@@ -43,6 +98,28 @@ class SearchLoopTest : public testing::Test {
   double elapsed_s_ = 0;
   int64_t judged_ = 0;
 };
+
+TEST_F(SearchLoopTest, RecordsACallBeforeTheStepOfItsCandidate) {
+  CallingDesk desk(proposer_);
+  options_.progress = [&](const Evolution&, const Step* step) {
+    if (!step || step->candidate.generation == 0) return;
+    EXPECT_TRUE(std::find(sink_.calls.begin(), sink_.calls.end(),
+                          step->candidate.id) != sink_.calls.end());
+  };
+  EXPECT_TRUE(run_search(*evolution_, desk, evaluator_, sink_, options_));
+  EXPECT_EQ(sink_.calls.size(), desk.made);
+  EXPECT_GT(sink_.together, 0);
+}
+
+TEST_F(SearchLoopTest, WaitsForNothingWhileACallIsNotRecorded) {
+  CallingDesk desk(proposer_);
+  SlowEvaluator slow([this](const EvaluationRequest& request) {
+    return simulation::judge(Landscape{}, request, ++judged_);
+  });
+  slow.before_waiting = [&] { EXPECT_EQ(sink_.calls.size(), desk.made); };
+  EXPECT_TRUE(run_search(*evolution_, desk, slow, sink_, options_));
+  EXPECT_GT(desk.made, 40U);
+}
 
 TEST_F(SearchLoopTest, RecordsEveryStepInOrder) {
   int64_t reported = 0;
