@@ -2,6 +2,7 @@
 // and the requests that the run had, at every step.
 #include <gtest/gtest.h>
 
+#include "tests/evolution/scenario.h"
 #include "tests/evolution/simulation.h"
 
 namespace evoke {
@@ -174,6 +175,32 @@ TEST(Replay, GoesOnAfterARequestedStop) {
   SimulatedRun second(evolution, Landscape{});
   second.run(200);
   EXPECT_GE(second.steps.size(), 200u);
+}
+
+// A key that was wrong, a service that was down: mended, the run goes on.
+TEST(Replay, GoesOnAfterFailuresOfTheMachine) {
+  auto config = scenario::plain_config();
+  config.infrastructure_limit = 5;
+  scenario::Scenario first(config);
+  std::vector<Step> steps = {
+      first.finish(first.evaluation(), OutcomeKind::measured, 1),
+      first.finish(first.evaluation(), OutcomeKind::measured, 0.5)};
+  for (int i = 0; i < 5; ++i) {
+    steps.push_back(
+        *first.evolution.answer(first.proposal().id, failed("wrong key"), 5));
+  }
+  ASSERT_EQ(first.stops(), StopReason::infrastructure);
+
+  scenario::Scenario second(config);
+  for (const Step& step : steps) {
+    ASSERT_TRUE(second.evolution.replay(step).has_value());
+  }
+  EXPECT_EQ(second.evolution.diverged_at(), 0);
+  second.child("new", OutcomeKind::measured, 2);
+  for (int i = 0; i < 4; ++i) {
+    second.evolution.answer(second.proposal().id, failed("down"), 5);
+  }
+  EXPECT_FALSE(second.stops());
 }
 
 TEST(Replay, SaysWhenTheRecordIsAnotherSearch) {

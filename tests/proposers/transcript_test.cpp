@@ -5,6 +5,7 @@
 
 #include <deque>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -16,6 +17,7 @@
 #include "evoke/proposers/llm/llm_proposer.h"
 #include "evoke/store/call_rows.h"
 #include "evoke/store/step_json.h"
+#include "tests/evolution/instant_evaluator.h"
 
 namespace evoke {
 namespace {
@@ -120,7 +122,7 @@ class RecordedDesk : public ProposalDesk {
 };
 
 // The judge: its recorded outcomes, by candidate and purpose.
-class RecordedJudge : public Evaluator {
+class RecordedJudge {
  public:
   explicit RecordedJudge(const RecordedRun& run) {
     for (const Step& step : run.steps) {
@@ -128,13 +130,7 @@ class RecordedJudge : public Evaluator {
           step.outcome);
     }
   }
-  void submit(EvaluationRequest request) override {
-    waiting_.push_back(std::move(request));
-  }
-  std::optional<Outcome> wait(int64_t) override {
-    if (waiting_.empty()) return std::nullopt;
-    const EvaluationRequest request = std::move(waiting_.front());
-    waiting_.pop_front();
+  Outcome operator()(const EvaluationRequest& request) {
     auto& left = outcomes_[{request.candidate.genome_hash, request.purpose}];
     if (left.empty()) {
       ADD_FAILURE() << "candidate " << request.candidate.id
@@ -148,14 +144,10 @@ class RecordedJudge : public Evaluator {
     left.pop_front();
     return outcome;
   }
-  void wake() override {}
-  int in_flight() const override { return static_cast<int>(waiting_.size()); }
-  void cancel() override { waiting_.clear(); }
 
  private:
   std::map<std::pair<std::string, EvaluationPurpose>, std::deque<Outcome>>
       outcomes_;
-  std::deque<EvaluationRequest> waiting_;
 };
 
 class StepList : public EventSink {
@@ -189,7 +181,8 @@ std::vector<Step> replayed(const RecordedRun& run) {
   }
   llm::LlmProposer proposer(options);
   RecordedDesk desk(proposer, run);
-  RecordedJudge judge(run);
+  RecordedJudge recorded(run);
+  InstantEvaluator judge(std::ref(recorded));
   StepList sink;
   Evolution evolution(search_config(run), run.founders);
   SearchLoopOptions loop;

@@ -52,6 +52,25 @@ TEST(CallRows, GiveBackExactlyWhatWasRecorded) {
   EXPECT_EQ((*store)->spent_usd().value(), 0.1 + 0.2);
 }
 
+TEST(CallRows, AreRecordedWithAStepOrNotAtAll) {
+  const TemporaryFolder folder;
+  std::string error;
+  const auto store = RunStore::create(folder / "run", {});
+  (*store)->record_all({make_call(1), make_call(2)}, make_step(1));
+  EXPECT_EQ(calls_of(**store, &error).size(), 2U);
+  EXPECT_EQ(steps_of(**store).size(), 1U);
+
+  // A candidate that is another one than before is refused.
+  Step other = make_step(2);
+  other.candidate = make_step(1).candidate;
+  other.candidate.text = "another text";
+  EXPECT_THROW((*store)->record_all({make_call(3)}, other), StartupError);
+  EXPECT_EQ(calls_of(**store, &error).size(), 2U);
+  EXPECT_EQ(steps_of(**store).size(), 1U);
+  (*store)->record_all({make_call(3)}, make_step(2));
+  EXPECT_EQ(calls_of(**store, &error).size(), 3U);
+}
+
 TEST(CallRows, KeepBytesThatAreNoText) {
   const TemporaryFolder folder;
   const auto store = RunStore::create(folder / "run", {});

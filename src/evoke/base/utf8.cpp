@@ -1,9 +1,24 @@
 #include "evoke/base/utf8.h"
 
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 
 namespace evoke {
 namespace {
+
+// How many bytes of ASCII begin `text`: most of what passes here is nothing
+// else, so it is read eight at a time.
+std::size_t ascii_length(std::string_view text) {
+  constexpr uint64_t kHighBits = 0x8080808080808080;
+  std::size_t at = 0;
+  for (uint64_t word = 0; at + sizeof word <= text.size(); at += sizeof word) {
+    std::memcpy(&word, text.data() + at, sizeof word);
+    if ((word & kHighBits) != 0) break;
+  }
+  while (at < text.size() && static_cast<unsigned char>(text[at]) < 0x80) ++at;
+  return at;
+}
 
 // Length of the valid sequence at the start of `text`, or 0.
 std::size_t sequence_length(std::string_view text) {
@@ -32,10 +47,12 @@ std::size_t sequence_length(std::string_view text) {
 }  // namespace
 
 std::size_t find_invalid_utf8(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();) {
+  std::size_t at = ascii_length(text);
+  while (at < text.size()) {
     const std::size_t length = sequence_length(text.substr(at));
     if (length == 0) return at;
     at += length;
+    at += ascii_length(text.substr(at));
   }
   return std::string_view::npos;
 }
@@ -56,13 +73,13 @@ std::size_t find_direction_change(std::string_view text) {
 std::string to_valid_utf8(std::string_view text) {
   std::string valid;
   valid.reserve(text.size());
-  while (!text.empty()) {
-    const std::size_t length = sequence_length(text);
-    valid.append(length == 0 ? std::string_view("\xef\xbf\xbd")
-                             : text.substr(0, length));
-    text.remove_prefix(length == 0 ? 1 : length);
+  for (;;) {
+    const std::size_t end = std::min(find_invalid_utf8(text), text.size());
+    valid.append(text.substr(0, end));
+    if (end == text.size()) return valid;
+    valid.append("\xef\xbf\xbd");
+    text.remove_prefix(end + 1);
   }
-  return valid;
 }
 
 std::string one_line(std::string_view text, std::size_t max_bytes) {

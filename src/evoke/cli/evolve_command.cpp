@@ -18,6 +18,7 @@
 #include "evoke/cli/laboratory.h"
 #include "evoke/cli/search_proposers.h"
 #include "evoke/evaluation/judge/verify.h"
+#include "evoke/proposers/llm/prompt_files.h"
 #include "evoke/report/tables.h"
 #include "evoke/store/run_store.h"
 
@@ -144,6 +145,8 @@ void refuse_with_resume(const EvolveOptions& options) {
   refuse(!options.proposer.empty(), "--proposer");
   refuse(!options.llm_path.empty(), "--llm");
   refuse(!options.models.empty(), "--model");
+  refuse(!options.prices.empty(), "--llm-price");
+  refuse(!options.prompts.empty(), "--prompts");
   refuse(!options.command.empty(), "--proposer-command");
   refuse(!options.replay_run.empty(), "--replay-run");
   refuse(options.rng_seed.has_value(), "--rng-seed");
@@ -153,6 +156,12 @@ void refuse_with_resume(const EvolveOptions& options) {
 }
 
 int run_evolve(const Context& context, const EvolveOptions& options) {
+  if (!options.write_prompts.empty()) {
+    value_or_throw(llm::PromptFiles::write_to(options.write_prompts));
+    fmt::print("{}: the built-in prompts; --prompts {} uses them\n",
+               options.write_prompts, options.write_prompts);
+    return 0;
+  }
   EvolveRunOptions run;
   RunConfig config = value_or_throw(resolve_config(options));
   run.llm_budget_usd = options.llm_budget_usd;
@@ -171,6 +180,10 @@ int run_evolve(const Context& context, const EvolveOptions& options) {
   const auto proposers = proposer_names(config.proposer);
   if (std::find(proposers.begin(), proposers.end(), "llm") != proposers.end()) {
     run.llm = value_or_throw(resolve_llm(options));
+  } else if (!options.prompts.empty() || !options.prices.empty()) {
+    throw UsageError(
+        "--prompts and --llm-price are for language models; add --proposer "
+        "llm");
   }
   const auto timed = check_timed(config.device, "evolve");
   if (!options.dry_run && !options.check_only) {

@@ -6,6 +6,7 @@
 
 #include "evoke/cli/duration.h"
 #include "evoke/core/kernel_source.h"
+#include "evoke/proposers/llm/prompt_files.h"
 
 namespace evoke::cli {
 namespace {
@@ -63,6 +64,14 @@ void add_options(CLI::App& command, EvolveOptions& options) {
       .add_option("--llm-budget-usd", options.llm_budget_usd,
                   "What models may cost in this run")
       ->check(CLI::NonNegativeNumber);
+  command.add_option("--llm-price", options.prices,
+                     "MODEL=INPUT,OUTPUT: dollars per million tokens; repeat "
+                     "for several");
+  command.add_option("--prompts", options.prompts,
+                     "A folder of prompts that take the place of the built-in "
+                     "ones (docs/llm.md)");
+  command.add_option("--write-prompts", options.write_prompts,
+                     "Write the built-in prompts into this folder and stop");
   command.add_option("--proposer-command", options.command,
                      "The program that the proposer `command` asks");
   command.add_option("--replay-run", options.replay_run,
@@ -146,7 +155,25 @@ Result<llm::LlmConfig> resolve_llm(const EvolveOptions& options) {
     const auto chosen = llm::choose_models(*config, options.models);
     if (!chosen) return error_of(chosen);
   }
+  for (const std::string& price : options.prices) {
+    const auto set = llm::set_price(*config, price);
+    if (!set) return failed("--llm-price: " + set.error().message);
+  }
+  if (!options.prompts.empty()) {
+    std::error_code error;
+    config->prompts_folder =
+        std::filesystem::absolute(options.prompts, error).string();
+    if (error) return failed("--prompts: " + error.message());
+  }
   if (options.llm_budget_usd) config->budget_usd = options.llm_budget_usd;
+  // What is wrong with a key, a price or a prompt shows before a run is made.
+  if (const auto opened = llm::open_ensemble(*config, 0, nullptr); !opened) {
+    return error_of(opened);
+  }
+  if (!config->prompts_folder.empty()) {
+    const auto read = llm::PromptFiles::with_folder(config->prompts_folder);
+    if (!read) return error_of(read);
+  }
   return config;
 }
 

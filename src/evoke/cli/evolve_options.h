@@ -22,6 +22,9 @@ struct EvolveOptions {
   std::string replay_run;  // of the proposer `replay`
   std::string llm_path;    // of the proposer `llm`: its file
   std::vector<std::string> models;
+  std::vector<std::string> prices;  // of models
+  std::string prompts;              // a folder
+  std::string write_prompts;        // a folder
   std::optional<double> llm_budget_usd;
   std::optional<int64_t> iterations;
   std::optional<int> workers;

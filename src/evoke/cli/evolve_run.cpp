@@ -87,11 +87,20 @@ class EvolveRun : public EventSink {
     open();
     search();
     finish();
+    if (evolution_->status().stopping == StopReason::infrastructure) {
+      throw StartupError(fmt::format(
+          "{0}: the search ended early, for the machine or a service failed "
+          "time after time, at last with: {1}; mend that and go on with evoke "
+          "evolve --resume {0}",
+          store_->folder(), last_failure_));
+    }
     return 0;
   }
 
-  void record(const Step& step) override {
-    store_->record(step);
+  void record(const Step& step) override { record_all({}, step); }
+  void record_all(const std::vector<LlmCall>& calls,
+                  const Step& step) override {
+    store_->record_all(calls, step);
     proposers_->inbox->recorded(step);
     for (const Effect& effect : step.effects) {
       if (effect.kind == "best") keep_best(step);
@@ -125,7 +134,8 @@ class EvolveRun : public EventSink {
   double start_ms_ = 0;
   double elapsed_before_s_ = 0;
   double search_start_s_ = 0;
-  int64_t searched_ = 0;  // steps of this process
+  int64_t searched_ = 0;      // steps of this process
+  std::string last_failure_;  // of the machine or a service
   std::unique_ptr<RunStore> store_;
   std::unique_ptr<SearchJudge> judge_;
   std::vector<SeedKernel> founders_;
@@ -320,6 +330,9 @@ void EvolveRun::progress(const Evolution& evolution, const Step* step) {
   const SearchStatus status = evolution.status();
   if (step != nullptr) {
     ++searched_;
+    if (step->outcome.kind == OutcomeKind::infrastructure_failed) {
+      last_failure_ = step->outcome.message;
+    }
     ++panel_state_.counts[static_cast<std::size_t>(step->outcome.kind)];
     for (const Effect& effect : step->effects) {
       if (effect.kind != "best") continue;

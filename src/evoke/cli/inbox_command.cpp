@@ -86,9 +86,7 @@ Json task_json(const inbox::Task& task, bool whole) {
   return json;
 }
 
-void print_json(const Json& json) {
-  std::puts(json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
-}
+void print_json(const Json& json) { std::puts(dump_json(json, 2).c_str()); }
 
 std::string what_became(const Receipt& receipt) {
   std::string text(to_string(receipt.state));

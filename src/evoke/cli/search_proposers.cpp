@@ -214,8 +214,14 @@ class Opening {
     }
     made_->configs.push_back(std::move(config));
     const auto spending = made_->ensemble.spending;
-    pool.add(*made_->llm, calls,
-             [spending] { return spending && spending->exhausted(); });
+    pool.add(*made_->llm, calls, [spending, notice = notice_] {
+      if (!spending->exhausted()) return false;
+      notice(fmt::format(
+          "the budget for language models is used up: {:.4f} of {:.4f} USD "
+          "spent; they are asked no more",
+          spending->spent_usd(), spending->budget_usd().value_or(0)));
+      return true;
+    });
   }
 
   void open_inbox() {

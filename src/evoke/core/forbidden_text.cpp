@@ -78,7 +78,7 @@ class ForbiddenTextCheck {
       : path_(kernel.path()),
         table_(forbidden_table(kernel.dialect())),
         words_(index_of(kernel.dialect())),
-        tokens_(tokens_of(kernel.code(), kernel.code_line())) {}
+        tokens_(kernel.tokens()) {}
 
   Result<void> run() {
     for (at_ = 0; at_ < tokens_.size() && error_.empty(); ++at_) check_token();
@@ -219,7 +219,7 @@ class ForbiddenTextCheck {
   std::string path_;
   const ForbiddenTable& table_;
   const WordIndex& words_;
-  std::vector<SourceToken> tokens_;
+  const std::vector<SourceToken>& tokens_;
   std::size_t at_ = 0;
   std::string error_;
 };

@@ -9,7 +9,6 @@
 #include "evoke/base/utf8.h"
 #include "evoke/core/kernel_text.h"
 #include "evoke/core/plan_parser.h"
-#include "evoke/core/source_tokens.h"
 
 namespace evoke {
 namespace {
@@ -17,7 +16,7 @@ namespace {
 // Every launched kernel must be named somewhere in the code: what comes of
 // macros is the compiler's business.
 Result<void> check_kernels_defined(const KernelSource& kernel) {
-  const auto tokens = tokens_of(kernel.code(), kernel.code_line());
+  const auto& tokens = kernel.tokens();
   const auto& variants = kernel.plan().variants;
   for (std::size_t v = 0; v < variants.size(); ++v) {
     for (std::size_t i = 0; i < variants[v].launches.size(); ++i) {
@@ -131,6 +130,8 @@ Result<KernelSource> KernelSource::parse(std::string_view text, Dialect dialect,
   kernel.code_offset_ = split->code_offset;
   kernel.code_line_ = split->code_line;
   kernel.hash_ = hash_hex(kernel.text_);
+  kernel.tokens_ = std::make_shared<const std::vector<SourceToken>>(
+      tokens_of(kernel.code(), kernel.code_line()));
   if (const auto checked = check_kernels_defined(kernel); !checked) {
     return error_of(checked);
   }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@
 
 #include "evoke/base/error.h"
 #include "evoke/base/expression.h"
+#include "evoke/core/source_tokens.h"
 #include "evoke/core/tensor.h"
 
 namespace evoke {
@@ -148,6 +150,9 @@ class KernelSource {
     return std::string_view(text_).substr(code_offset_);
   }
   int code_line() const { return code_line_; }  // 1-based, of code()'s start
+  const std::vector<SourceToken>& tokens() const {
+    return *tokens_;
+  }  // code()'s
   // Identity of the genome.
   const std::string& hash() const { return hash_; }
 
@@ -172,6 +177,7 @@ class KernelSource {
   int code_line_ = 1;
   std::string hash_;
   PlanLines lines_;
+  std::shared_ptr<const std::vector<SourceToken>> tokens_;  // never null
 };
 
 // The plan as canonical TOML, without the comment around it.

@@ -155,7 +155,9 @@ Result<void> Evolution::replay(const Step& step) {
                   "it was started with");
   }
   next_id_ = std::max(next_id_, id + 1);
+  replaying_ = true;
   const Step own = absorb(step);
+  replaying_ = false;
   if (diverged_at_ == 0 && !same_consequences(own.effects, step.effects)) {
     diverged_at_ = step.sequence;
   }
@@ -166,6 +168,11 @@ Step Evolution::absorb(Step step) {
   step.sequence = state_.sequence() + 1;
   Slot* slot = find_slot(step.candidate.id);
   const SearchState::Applied applied = state_.apply(step);
+  // No part of what is replayed: a run goes on once the fault is mended.
+  if (!replaying_ && !outside_ &&
+      state_.broken() >= config_.infrastructure_limit) {
+    outside_ = StopReason::infrastructure;
+  }
   if (!applied.again) {
     std::erase_if(
         slots_, [&](const Slot& each) { return each.id == step.candidate.id; });

@@ -176,6 +176,7 @@ class Evolution {
   bool retired_all_ = false;
   std::vector<CandidateId> withdrawn_;
   std::optional<StopReason> outside_;  // ended by what is not an outcome
+  bool replaying_ = false;
   bool said_stopped_ = false;
   int64_t diverged_at_ = 0;
 };

@@ -1,9 +1,12 @@
 #include "evoke/evolution/search_loop.h"
 
+#include <algorithm>
 #include <deque>
+#include <iterator>
 #include <optional>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace evoke {
 namespace {
@@ -27,6 +30,7 @@ class SearchLoop {
     bool stopping = false;
     while (true) {
       if (options_.abandon && options_.abandon()) {
+        record_calls();
         evaluator_.cancel();
         return false;
       }
@@ -40,6 +44,7 @@ class SearchLoop {
       }
       Action action = evolution_.next();
       if (std::holds_alternative<StopAction>(action)) {
+        take_calls();
         record_calls();
         return true;
       }
@@ -47,8 +52,11 @@ class SearchLoop {
         desk_.submit(std::move(*request));
       } else if (auto* evaluation = std::get_if<EvaluationRequest>(&action)) {
         evaluator_.submit(std::move(*evaluation));
-      } else if (auto outcome = evaluator_.wait(options_.poll_ms)) {
+      } else if (auto outcome =
+                     evaluator_.wait(calls_.empty() ? options_.poll_ms : 0)) {
         record(evolution_.apply(*std::move(outcome), elapsed_s()));
+      } else if (!calls_.empty()) {
+        record_calls();  // before anything is waited for
       } else {
         evolution_.pass_time(elapsed_s());
         report(nullptr);
@@ -62,9 +70,9 @@ class SearchLoop {
   }
 
   void take_proposals() {
-    record_calls();
+    take_calls();
     while (const auto answer = desk_.take()) {
-      record_calls();  // those of this answer come before its step
+      take_calls();  // those of this answer come before its step
       if (const auto step = evolution_.answer(*answer, elapsed_s())) {
         record(*step);
       }
@@ -79,14 +87,21 @@ class SearchLoop {
     }
   }
 
+  void take_calls() {
+    std::vector<LlmCall> calls = desk_.take_calls();
+    std::move(calls.begin(), calls.end(), std::back_inserter(calls_));
+  }
+
   void record_calls() {
-    for (const LlmCall& call : desk_.take_calls()) {
-      recording([&] { sink_.record_call(call); });
-    }
+    recording([&] {
+      for (const LlmCall& call : calls_) sink_.record_call(call);
+    });
+    calls_.clear();
   }
 
   void record(const Step& step) {
-    recording([&] { sink_.record(step); });
+    recording([&] { sink_.record_all(calls_, step); });
+    calls_.clear();
     report(&step);
   }
 
@@ -109,6 +124,7 @@ class SearchLoop {
   Evaluator& evaluator_;
   EventSink& sink_;
   const SearchLoopOptions& options_;
+  std::vector<LlmCall> calls_;  // not recorded yet; none while it waits
 };
 
 // Asks on the calling thread.

@@ -259,9 +259,7 @@ void SearchState::disqualify(CandidateId id, std::vector<Effect>& effects) {
 void SearchState::check_budget() {
   if (stopping_) return;
   const Member* best = confirmation_.best();
-  if (broken_ >= config_.infrastructure_limit) {
-    stopping_ = StopReason::infrastructure;
-  } else if (founders_judged() && population_.ranked().empty()) {
+  if (founders_judged() && population_.ranked().empty()) {
     stopping_ = StopReason::no_founder;
   } else if (barren_ >= config_.barren_limit) {
     stopping_ = StopReason::nothing_new;

@@ -44,6 +44,8 @@ class SearchState {
   double elapsed_s() const { return elapsed_s_; }
   // Why the search should end; nullopt: it should not.
   std::optional<StopReason> stopping() const { return stopping_; }
+  // Failures of the machine or a service in a row.
+  int broken() const { return broken_; }
   bool founders_judged() const { return founders_left_ <= 0; }
   // Proposals that failed for reasons of their own do not use up the budget.
   int64_t forgiven() const { return forgiven_; }

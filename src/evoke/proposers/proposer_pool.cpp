@@ -20,7 +20,7 @@ ProposerPool::~ProposerPool() {
       }
     }
   }
-  changed_.notify_all();
+  for (const auto& [name, member] : members_) member->changed.notify_all();
   for (const auto& [proposer, id] : in_flight) proposer->withdraw(id);
   for (const auto& [name, member] : members_) {
     for (std::thread& thread : member->threads) thread.join();
@@ -90,13 +90,14 @@ void ProposerPool::submit(ProposalRequest request) {
     withdrawn_.erase(request.id);
     member.waiting.push_back(std::move(request));
   }
-  changed_.notify_all();
+  member.changed.notify_one();
 }
 
 void ProposerPool::work(Member& member) {
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [&] { return stopping_ || !member.waiting.empty(); });
+    member.changed.wait(lock,
+                        [&] { return stopping_ || !member.waiting.empty(); });
     if (stopping_) return;
     const ProposalRequest request = std::move(member.waiting.front());
     member.waiting.pop_front();

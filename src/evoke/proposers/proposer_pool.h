@@ -70,6 +70,7 @@ class ProposerPool : public ProposalDesk {
     std::deque<ProposalRequest> waiting;
     std::set<CandidateId> asked;      // of which propose() has not returned
     std::function<bool()> exhausted;  // empty: never
+    std::condition_variable changed;  // `waiting`, or the pool is stopping
     std::vector<std::thread> threads;
   };
   Member& member_of(const ProposalRequest& request);
@@ -77,7 +78,6 @@ class ProposerPool : public ProposalDesk {
   static ProposalAnswer ask(Proposer& proposer, const ProposalRequest& request);
 
   std::mutex mutex_;
-  std::condition_variable changed_;
   std::map<std::string, std::unique_ptr<Member>> members_;
   std::deque<ProposalAnswer> answers_;
   std::vector<LlmCall> calls_;

@@ -99,6 +99,12 @@ Result<void> RunStore::Implementation::begin_writing() {
   auto calls = CallWriter::prepare(database);
   if (!calls) return error_of(calls);
   call_writer = std::move(*calls);
+  for (const auto& [statement, sql] :
+       {std::pair(&begin, "BEGIN IMMEDIATE"), std::pair(&commit, "COMMIT")}) {
+    auto made = database.prepare(sql);
+    if (!made) return error_of(made);
+    *statement = std::move(*made);
+  }
   const auto last =
       database.number("SELECT coalesce(max(sequence), 0) FROM outcomes");
   if (!last) return error_of(last);
@@ -116,9 +122,9 @@ Result<void> RunStore::Implementation::transaction(
   out_of_space = false;
   auto done = heartbeat->state();
   if (!done) return done;
-  done = database.execute("BEGIN IMMEDIATE");
+  done = begin.run();
   if (done) done = body();
-  if (done) done = database.execute("COMMIT");
+  if (done) done = commit.run();
   if (done) {
     heartbeat->mark();
     return {};
@@ -195,6 +201,8 @@ Result<std::unique_ptr<RunStore>> RunStore::open(const std::string& folder,
                                                       std::move(*database),
                                                       {},
                                                       {},
+                                                      {},
+                                                      {},
                                                       {}});
   if (writing) {
     auto done = migrate(made->database, *format);
@@ -219,7 +227,9 @@ Result<std::unique_ptr<RunStore>> RunStore::open_for_reading(
   return open(folder, false);
 }
 
-void RunStore::record(const Step& step) {
+void RunStore::record(const Step& step) { record_all({}, step); }
+
+void RunStore::record_all(const std::vector<LlmCall>& calls, const Step& step) {
   Implementation& run = *implementation_;
   if (step.sequence != run.last_sequence + 1) {
     throw UsageError("[RunStore::record] step " +
@@ -227,8 +237,13 @@ void RunStore::record(const Step& step) {
                      std::to_string(run.last_sequence) +
                      ". Steps are recorded in order, without gaps.");
   }
-  run.record("step " + std::to_string(step.sequence),
-             [&] { return run.writer->write(step); });
+  run.record("step " + std::to_string(step.sequence), [&]() -> Result<void> {
+    for (const LlmCall& call : calls) {
+      const auto written = run.call_writer->write(call);
+      if (!written) return written;
+    }
+    return run.writer->write(step);
+  });
   run.last_sequence = step.sequence;
 }
 

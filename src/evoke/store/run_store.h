@@ -54,6 +54,8 @@ class RunStore : public EventSink {
   void record(const Step& step) override;
   // Throws like record().
   void record_call(const LlmCall& call) override;
+  // In one transaction: all of it or nothing.
+  void record_all(const std::vector<LlmCall>& calls, const Step& step) override;
   int64_t last_sequence() const;
 
   const std::string& folder() const;

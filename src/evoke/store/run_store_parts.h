@@ -22,6 +22,8 @@ struct RunStore::Implementation {
   Database database;
   std::optional<StepWriter> writer;
   std::optional<CallWriter> call_writer;
+  Statement begin;
+  Statement commit;
   std::unique_ptr<WalHeartbeat> heartbeat;
   int64_t last_sequence = 0;
   bool out_of_space = false;  // why the latest transaction failed

@@ -112,8 +112,4 @@ Result<Step> step_from_json(const Json& json) {
   return step;
 }
 
-std::string dump_json(const Json& json, int indent) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
-
 }  // namespace evoke

@@ -17,7 +17,4 @@ Json to_json(const Step& step);
 // `failed` names what is missing or wrong.
 Result<Step> step_from_json(const Json& json);
 
-// Bytes that are no UTF-8 (a proposer's words) are replaced.
-std::string dump_json(const Json& json, int indent = -1);
-
 }  // namespace evoke

@@ -66,6 +66,8 @@ temperature = 0.8
 top_p = 0.95
 max_tokens = 8192
 seed = 5
+input_price = 0.5
+output_price = 3
 )";
 
 TEST(LlmConfig, ReadsServicesAndModels) {
@@ -107,6 +109,8 @@ TEST(LlmConfig, ErrorsNameFileLineAndKey) {
   EXPECT_THAT(error("[[model]]\nname = \"m\"\nmax_tokens = 1\n"
                     "max_completion_tokens = 1\n"),
               HasSubstr("one of both"));
+  EXPECT_THAT(error("[[model]]\nname = \"m\"\ninput_price = 1\n"),
+              HasSubstr("model[0].output_price"));
   EXPECT_THAT(error("[[model]]\nname = \"m\"\n[[model]]\nname = \"m\"\n"),
               HasSubstr("twice"));
   EXPECT_THAT(error("[[model]]\nname = \"m\"\n[[service]]\nname = \"s\"\n"
@@ -151,6 +155,27 @@ TEST(LlmConfig, TakesModelsFromTheCommandLine) {
   EXPECT_FALSE(choose_models(config, {"m", "m=2"}));
 }
 
+TEST(LlmConfig, TakesPricesFromTheCommandLine) {
+  auto config = llm_config_from_toml(kConfig, "llm.toml").value();
+  EXPECT_EQ(config.models[0].price, std::nullopt);
+  EXPECT_EQ(config.models[1].price, (Price{0.5, 3, 0.5}));
+  ASSERT_TRUE(set_price(config, "gpt-5-mini=0.25,2"));
+  EXPECT_EQ(config.models[0].price, (Price{0.25, 2, 0.25}));
+  ASSERT_TRUE(set_price(config, "gemini-2.5-flash=1,2,0.1"));
+  EXPECT_EQ(config.models[1].price, (Price{1, 2, 0.1}));
+  for (const char* wrong :
+       {"gpt-5-mini", "gpt-5-mini=", "gpt-5-mini=1", "gpt-5-mini=1,",
+        "gpt-5-mini=1,2,3,4", "gpt-5-mini=-1,2", "gpt-5-mini=1;2",
+        "gpt-5-mini=nan,2", "gpt-5-mini=1,1e9"}) {
+    const auto set = set_price(config, wrong);
+    ASSERT_FALSE(set) << wrong;
+    EXPECT_THAT(set.error().message, HasSubstr("gpt-x=0.25,2")) << wrong;
+  }
+  const auto unknown = set_price(config, "gpt-5-mimi=1,2");
+  ASSERT_FALSE(unknown);
+  EXPECT_THAT(unknown.error().message, HasSubstr("did you mean 'gpt-5-mini'"));
+}
+
 TEST(OpenEnsemble, NeedsItsKeys) {
   const Environment none({});
   const auto config = llm_config_from_toml(kConfig, "llm.toml").value();
@@ -193,6 +218,10 @@ TEST(OpenEnsemble, KeepsNoBudgetWithUnknownPrices) {
   const auto refused = open_ensemble(config, 0, nullptr);
   ASSERT_FALSE(refused);
   EXPECT_THAT(refused.error().message, HasSubstr("'unheard-of' is not known"));
+  EXPECT_THAT(refused.error().message,
+              HasSubstr("--llm-price unheard-of=INPUT,OUTPUT"));
+  ASSERT_TRUE(set_price(config, "unheard-of=1,2"));
+  EXPECT_TRUE(open_ensemble(config, 0, nullptr));
 }
 
 }  // namespace

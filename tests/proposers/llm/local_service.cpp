@@ -67,8 +67,9 @@ bool send_all(int socket, const std::string& bytes) {
 
 }  // namespace
 
-LocalService::LocalService(Script script)
+LocalService::LocalService(Script script, bool keep)
     : script_(std::move(script)),
+      keep_(keep),
       listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -125,8 +126,8 @@ void LocalService::serve(int socket) {
     int number = 0;
     {
       const std::lock_guard lock(mutex_);
-      number = static_cast<int>(requests_.size());
-      requests_.push_back(*request);
+      number = count_++;
+      if (keep_) requests_.push_back(*request);
     }
     if (!answer(socket, script_(*request, number))) break;
   }

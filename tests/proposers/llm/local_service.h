@@ -43,7 +43,8 @@ class LocalService {
   using Script =
       std::function<ServiceReply(const ServiceRequest& request, int number)>;
 
-  explicit LocalService(Script script);
+  // `keep`: whether requests() will be asked for.
+  explicit LocalService(Script script, bool keep = true);
   ~LocalService();
   LocalService(const LocalService&) = delete;
   LocalService& operator=(const LocalService&) = delete;
@@ -58,10 +59,12 @@ class LocalService {
   bool answer(int socket, const ServiceReply& reply) const;
 
   Script script_;
+  const bool keep_;
   Fd listener_;
   int port_ = 0;
   mutable std::mutex mutex_;
   bool closing_ = false;
+  int count_ = 0;
   std::vector<ServiceRequest> requests_;
   std::vector<int> sockets_;  // open; each belongs to its thread
   std::vector<std::thread> threads_;

@@ -200,6 +200,17 @@ TEST(Prompt, ShowsEachKernelOnceAndErrorsWithTheirNames) {
   }
 }
 
+TEST(Prompt, KeepsLongNamesOfCompilers) {
+  ProposalRequest request = full_request("repair");
+  const std::string mangled =
+      "_ZN5evoke6detail17exp2_lanes_degreeILi6EDv16_fEET0_S3_"
+      "0123456789abcdef0123456789abcdef";
+  request.failed->outcome.message = "undefined symbol: " + mangled;
+  const auto prompt = prompt_of(request, facts(), 100'000);
+  ASSERT_TRUE(prompt);
+  EXPECT_THAT(prompt->messages[1].content, HasSubstr(mangled));
+}
+
 TEST(Prompt, LongDiagnosticsAreCut) {
   ProposalRequest request = full_request("repair");
   std::string message = "candidate.cpp:1:1: error: first\n";

@@ -61,7 +61,7 @@ class Assembler {
   // inside an #if.
   void read_code() {
     int depth = 0;
-    const auto tokens = tokens_of(kernel_.code(), kernel_.code_line());
+    const auto& tokens = kernel_.tokens();
     for (std::size_t i = 0; i < tokens.size(); ++i) {
       const SourceToken& token = tokens[i];
       if (token.text == "#" && token.starts_line && i + 1 < tokens.size()) {

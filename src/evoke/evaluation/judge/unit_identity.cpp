@@ -98,7 +98,7 @@ std::string unit_identity(const KernelSource& kernel,
     }
   }
 
-  const Tokens tokens = tokens_of(kernel.code(), kernel.code_line());
+  const Tokens& tokens = kernel.tokens();
   std::set<std::string_view> names;
   bool names_can_be_made = false;  // by ##
   std::string text;

@@ -38,6 +38,11 @@ class EventSink {
   // Recorded when it ends, and so before the step of its candidate. Throws as
   // record() does.
   virtual void record_call(const LlmCall& /*call*/) {}
+  // The same at once, when a step is there as soon as the calls are.
+  virtual void record_all(const std::vector<LlmCall>& calls, const Step& step) {
+    for (const LlmCall& call : calls) record_call(call);
+    record(step);
+  }
 };
 
 }  // namespace evoke

@@ -38,7 +38,7 @@ bool before(const std::string& a, const std::string& b) {
 }
 
 std::string dump(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return dump_json(json, 2) + "\n";
 }
 
 Json answer_json(const Answer& answer, const std::string& name) {

@@ -8,7 +8,6 @@
 
 #include "evoke/base/utf8.h"
 #include "evoke/core/kernel_text.h"
-#include "evoke/core/source_tokens.h"
 
 namespace evoke::llm {
 namespace {
@@ -192,8 +191,8 @@ bool says_the_same(const KernelSource& a, const KernelSource& b) {
   KernelPlan plan = a.plan();
   plan.summary = b.plan().summary;
   if (!(plan == b.plan())) return false;
-  const auto ours = tokens_of(a.code(), 1);
-  const auto theirs = tokens_of(b.code(), 1);
+  const auto& ours = a.tokens();
+  const auto& theirs = b.tokens();
   return std::equal(ours.begin(), ours.end(), theirs.begin(), theirs.end(),
                     [](const SourceToken& x, const SourceToken& y) {
                       return x.kind == y.kind && x.text == y.text &&

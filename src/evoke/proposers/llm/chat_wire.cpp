@@ -116,7 +116,7 @@ std::string request_body(const ChatRequest& request) {
   put("max_completion_tokens", sent.max_completion_tokens);
   put("reasoning_effort", sent.reasoning_effort);
   put("seed", sent.seed);
-  return body.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return dump_json(body);
 }
 
 std::string completions_url(std::string_view base_url) {

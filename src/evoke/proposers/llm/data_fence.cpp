@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "evoke/base/rng.h"
 #include "evoke/base/utf8.h"
@@ -24,11 +25,15 @@ std::string drawn_word(Rng& rng) {
 DataFence::DataFence(uint64_t rng_seed,
                      const std::vector<std::string_view>& texts) {
   Rng rng = Rng(rng_seed).fork("data fence");
+  const auto is_taken = [&texts](const std::string& word) {
+    const std::boyer_moore_horspool_searcher places(word.begin(), word.end());
+    return std::any_of(texts.begin(), texts.end(), [&](std::string_view text) {
+      return std::search(text.begin(), text.end(), places) != text.end();
+    });
+  };
   do {
     word_ = drawn_word(rng);
-  } while (std::any_of(texts.begin(), texts.end(), [&](std::string_view text) {
-    return text.find(word_) != text.npos;
-  }));
+  } while (is_taken(word_));
 }
 
 std::string DataFence::around(std::string_view label,

@@ -10,6 +10,7 @@
 
 #include "evoke/base/fd.h"
 #include "evoke/base/spelling.h"
+#include "evoke/base/utf8.h"
 #include "evoke/core/toml_reader.h"
 
 namespace evoke::llm {
@@ -21,6 +22,7 @@ constexpr char kGeminiUrl[] =
     "https://generativelanguage.googleapis.com/v1beta/openai";
 constexpr std::string_view kGoogleHost = "generativelanguage.googleapis.com";
 constexpr double kDay = 86'400;
+constexpr double kMostPrice = 1e5;  // US dollars per million tokens
 
 std::string environment(const char* name) {
   const char* const value = std::getenv(name);
@@ -74,6 +76,19 @@ void read_optional(TomlTable& table, std::string_view key,
   if (table.read(key, read, bounds...)) value = std::move(read);
 }
 
+std::optional<Price> read_price(TomlTable& table) {
+  Price price;
+  const bool input = table.read("input_price", price.input, 0, kMostPrice);
+  const bool output = table.read("output_price", price.output, 0, kMostPrice);
+  price.cached_input = price.input;
+  const bool cached =
+      table.read("cached_input_price", price.cached_input, 0, kMostPrice);
+  if (!input && !output && !cached) return std::nullopt;
+  if (!input) table.require("input_price");
+  if (!output) table.require("output_price");
+  return price;
+}
+
 ModelConfig read_model(TomlTable& table) {
   ModelConfig model;
   table.require("name");
@@ -89,6 +104,7 @@ ModelConfig read_model(TomlTable& table) {
                 int64_t{1}, kMostTokens);
   read_optional(table, "reasoning_effort", sent.reasoning_effort);
   read_optional(table, "seed", sent.seed);
+  model.price = read_price(table);
   if (sent.max_tokens && sent.max_completion_tokens) {
     table.fail("max_completion_tokens",
                "is another name of max_tokens; give one of both");
@@ -139,10 +155,10 @@ Result<LlmConfig> llm_config_from_environment() {
       break;
     }
     config.services = {service};
-    config.models = {{kOpenAiModel, "", 1.0, {}}};
+    config.models = {{kOpenAiModel, "", 1.0, {}, {}}};
   } else if (!environment("GEMINI_API_KEY").empty()) {
     config.services = {gemini()};
-    config.models = {{kGeminiModel, "", 1.0, {}}};
+    config.models = {{kGeminiModel, "", 1.0, {}, {}}};
   } else {
     return absent(
         "no key for a language model: set OPENAI_API_KEY or GEMINI_API_KEY, "
@@ -236,6 +252,11 @@ std::string to_toml(const LlmConfig& config) {
                         toml_quoted(model.name), toml_quoted(model.service),
                         toml_number(model.weight),
                         parameters_text(model.parameters));
+    if (!model.price) continue;
+    text += fmt::format(
+        "input_price = {}\noutput_price = {}\ncached_input_price = {}\n",
+        toml_number(model.price->input), toml_number(model.price->output),
+        toml_number(model.price->cached_input));
   }
   return text;
 }
@@ -246,7 +267,7 @@ Result<void> choose_models(LlmConfig& config,
   for (const std::string& word : models) {
     const std::size_t equals = word.rfind('=');
     const std::string name = word.substr(0, equals);
-    ModelConfig model{name, "", 1.0, {}};
+    ModelConfig model{name, "", 1.0, {}, {}};
     for (const ModelConfig& known : config.models) {
       if (known.name == name) model = known;
     }
@@ -274,6 +295,40 @@ Result<void> choose_models(LlmConfig& config,
   return {};
 }
 
+Result<void> set_price(LlmConfig& config, std::string_view word) {
+  const std::size_t equals = word.rfind('=');
+  const std::string_view name = word.substr(0, equals);
+  std::vector<double> numbers;
+  bool good = equals != word.npos;
+  for (const char* at = word.data() + equals + 1; good;) {
+    const char* const end = word.data() + word.size();
+    double number = 0;
+    const auto [last, error] = std::from_chars(at, end, number);
+    good = error == std::errc() && number >= 0 && number <= kMostPrice;
+    numbers.push_back(number);
+    if (!good || last == end) break;
+    good = *last == ',';
+    at = last + 1;
+  }
+  if (!good || numbers.size() < 2 || numbers.size() > 3) {
+    return failed(fmt::format(
+        "price '{}': give dollars per million tokens of the prompt and of the "
+        "answer, as in gpt-x=0.25,2 (and of remembered ones: gpt-x=0.25,2,0.1)",
+        one_line(word, 100)));
+  }
+  std::vector<std::string> names;
+  for (ModelConfig& model : config.models) {
+    names.push_back(model.name);
+    if (model.name != name) continue;
+    model.price = Price{numbers[0], numbers[1], numbers.back()};
+    if (numbers.size() == 2) model.price->cached_input = numbers[0];
+    return {};
+  }
+  return failed(fmt::format("price '{}': no model '{}' is asked{}",
+                            one_line(word, 100), one_line(name, 60),
+                            did_you_mean(std::string(name), names)));
+}
+
 Result<Ensemble> open_ensemble(
     const LlmConfig& config, double spent_usd,
     const std::function<void(const std::string&)>& notice) {
@@ -282,6 +337,9 @@ Result<Ensemble> open_ensemble(
     auto read = PriceTable::read(config.prices_file, prices);
     if (!read) return error_of(read);
     prices = *std::move(read);
+  }
+  for (const ModelConfig& model : config.models) {
+    if (model.price) prices.set(model.name, *model.price);
   }
   Ensemble ensemble;
   ensemble.spending = std::make_shared<Spending>(config.budget_usd, spent_usd);
@@ -317,8 +375,9 @@ Result<Ensemble> open_ensemble(
   }
   if (config.budget_usd && !ensemble.unpriced.empty()) {
     return failed(fmt::format(
-        "the price of model '{}' is not known, so a budget in dollars cannot "
-        "be kept; add it to a price file (docs/llm.md) or leave the budget out",
+        "the price of model '{0}' is not known, so a budget in dollars cannot "
+        "be kept; give it with --llm-price {0}=INPUT,OUTPUT (dollars per "
+        "million tokens), or leave the budget out",
         ensemble.unpriced.front()));
   }
   for (const std::string& model : ensemble.unpriced) {

@@ -10,6 +10,7 @@
 
 #include "evoke/base/error.h"
 #include "evoke/proposers/llm/llm_proposer.h"
+#include "evoke/proposers/llm/price_table.h"
 #include "evoke/proposers/llm/service_client.h"
 
 namespace evoke::llm {
@@ -36,6 +37,7 @@ struct ModelConfig {
   std::string service;  // empty: the first one
   double weight = 1.0;
   ChatParameters parameters;
+  std::optional<Price> price;  // empty: that of the price tables
   bool operator==(const ModelConfig&) const = default;
 };
 
@@ -65,6 +67,11 @@ std::string to_toml(const LlmConfig& config);
 // `config`, with the parameters of those that it has already.
 Result<void> choose_models(LlmConfig& config,
                            const std::vector<std::string>& models);
+
+// "gpt-x=0.25,2" or "gpt-x=0.25,2,0.025": dollars per million tokens of the
+// prompt, of the answer, and of what the service remembered of the prompt, for
+// a model of `config`.
+Result<void> set_price(LlmConfig& config, std::string_view word);
 
 // The clients of a config, with their keys.
 struct Ensemble {

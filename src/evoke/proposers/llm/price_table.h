@@ -16,6 +16,7 @@ struct Price {
   double input = 0;  // per million tokens of the prompt
   double output = 0;
   double cached_input = 0;  // for prompt tokens that the service remembered
+  bool operator==(const Price&) const = default;
 };
 
 class PriceTable {
@@ -28,6 +29,10 @@ class PriceTable {
   static Result<PriceTable> read(const std::string& path,
                                  const PriceTable& base);
 
+  // Instead of what stood there.
+  void set(const std::string& model, const Price& price) {
+    prices_[model] = price;
+  }
   // The entry `model`, or the longest one of which `model` is a dated or
   // numbered version ("gpt-x-2026-01-31" of "gpt-x") or which it names behind
   // a provider's prefix ("openai/gpt-x"). nullopt: not known.
