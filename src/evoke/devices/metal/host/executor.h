@@ -16,6 +16,7 @@
 #include <memory>
 #include <vector>
 
+#include "evoke/devices/metal/host/access.h"
 #include "evoke/devices/metal/host/checker.h"
 #include "evoke/devices/metal/host/fiber.h"
 #include "evoke/devices/metal/host/finding.h"
@@ -49,8 +50,9 @@ class Executor {
   Executor& operator=(const Executor&) = delete;
 
   // Runs threadgroup `index` (x first). Stops at the first finding that is no
-  // note. `checked`: every access is watched.
-  void run(const GridLaunch& launch, uint64_t index, bool checked);
+  // note. So many accesses are watched, and the rest of a threadgroup that
+  // makes more is not; 0: none, in the kernel's quick form.
+  void run(const GridLaunch& launch, uint64_t index, int64_t watched_accesses);
 
   // Of all runs since take_findings().
   std::vector<Finding> take_findings();
@@ -58,48 +60,50 @@ class Executor {
   // only if no finding of the launch explains them better.
   std::vector<Finding> take_pending();
   bool failed() const { return failed_; }
-  int64_t accesses() const { return checker_ ? checker_->accesses() : 0; }
+  // Of the latest run: what was watched, and whether that was all.
+  int64_t accesses() const { return checked_ ? checker_->accesses() : 0; }
+  bool watched_all() const { return checked_ && !checker_->is_spent(); }
 
   // The executor whose kernel runs in this thread; null: none does.
-  static Executor* running();
+  static Executor* running() { return running_; }
 
   // What kernels call (hooks.cpp).
-  const EvokeMetalThread* thread() const;
-  const EvokeMetalLanes* exchange(const void* value, uint32_t bytes,
-                                  int32_t operation, int32_t line,
-                                  int32_t column);
-  void barrier(int32_t operation, uint32_t flags, int32_t line, int32_t column);
+  const EvokeMetalThread* thread() const { return &lanes_[current_].thread; }
+  EvokeMetalLanes* exchange(uint64_t first, uint64_t second, uint64_t third,
+                            uint64_t place);
+  void barrier(uint32_t flags, uint64_t place);
   void* threadgroup_memory(const EvokeMetalVariable& variable);
   void lane_fault(int32_t fault, int32_t value, int32_t line);
-  void access(uintptr_t address, std::size_t bytes, Checker::Access kind,
+  template <std::size_t Bytes>
+  void access(uintptr_t address, Access kind, const void* code) {
+    if (!checker_->is_plain<Bytes>(address)) access(address, Bytes, kind, code);
+  }
+  void access(uintptr_t address, std::size_t bytes, Access kind,
               const void* code);
   void copy(uintptr_t to, uintptr_t from, std::size_t bytes, const void* code);
-  void set_frame(uintptr_t shadow, std::size_t count, uint8_t value);
+  void set_frame(uintptr_t shadow, std::size_t count, uint8_t value) {
+    checker_->set_frame(shadow, count, value);
+  }
   // From the signal handler: does not return when the fault is a kernel's.
   void memory_fault(uintptr_t address, const void* code);
 
  private:
-  struct Place {
-    int32_t line = 0;
-    int32_t column = 0;
-    int32_t operation = 0;
-    auto operator<=>(const Place&) const = default;
-  };
   struct Lane {
-    EvokeMetalThread thread{};
     Context context = nullptr;
-    Place place;
+    uint64_t place = 0;  // where it waits, or waited last: evoke_metal_place()
     Executor* executor = nullptr;
+    EvokeMetalThread thread{};
   };
   struct Simdgroup {
     uint32_t live = 0;  // not returned
     uint32_t runnable = 0;
     uint32_t waiting = 0;    // at a simd function or a simdgroup_barrier
     uint32_t parked = 0;     // at a threadgroup_barrier
+    uint64_t place = 0;      // of the first that waits
     bool same_place = true;  // all that wait
     uint32_t flags = 0;      // of a simdgroup_barrier
     uint32_t turn = 0;       // which of `lanes` is being filled
-    Epochs epochs;
+    Meetings meetings;
     std::array<EvokeMetalLanes, 8> lanes;
     std::array<uint8_t, kSimdWidth> answer{};  // which of them each lane gets
   };
@@ -109,6 +113,7 @@ class Executor {
   };
 
   static void enter(void* lane);
+  static void on_fault(uintptr_t address, const void* code);
   [[noreturn]] void finish_lane();
   [[noreturn]] void stop();
   void fail(FindingKind kind, int line, std::string message);
@@ -122,8 +127,10 @@ class Executor {
   bool resolve_barrier();
   std::size_t next_lane();
   void switch_to(std::size_t lane);
+  void meet(Meetings& meetings, uint32_t flags);
   Accessor accessor() const;
-  std::string describe(std::size_t lane) const;
+
+  static constinit thread_local Executor* running_;
 
   Stacks stacks_;
   std::byte* memory_ = nullptr;  // threadgroup memory, with room around it
@@ -138,7 +145,8 @@ class Executor {
   std::size_t current_ = 0;
   std::size_t returned_ = 0;
   uint32_t barrier_flags_ = 0;
-  Epochs epochs_;
+  Meetings meetings_;  // of the threadgroup
+  uint32_t now_ = 0;   // moves on with every barrier, and never back
   Context main_ = nullptr;
   sigjmp_buf fault_return_;
   const GridLaunch* launch_ = nullptr;

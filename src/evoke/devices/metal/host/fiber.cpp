@@ -100,6 +100,8 @@ namespace evoke::metal::host {
 namespace {
 
 constexpr std::size_t kGuardBytes = 16 * 1024;  // a page of every system
+constexpr std::size_t kMaxSkew = 4096;
+constexpr std::size_t kSkew = 7 * 64;  // from one stack to the next
 
 }  // namespace
 
@@ -152,10 +154,12 @@ void Stacks::reserve(std::size_t count) {
 }
 
 std::byte* Stacks::stack(std::size_t index) const {
-  return memory_ + index * kBytes + kGuardBytes;
+  return memory_ + index * kBytes + kGuardBytes + index * kSkew % kMaxSkew;
 }
 
-std::size_t Stacks::stack_bytes() const { return kBytes - kGuardBytes; }
+std::size_t Stacks::stack_bytes() const {
+  return kBytes - kGuardBytes - kMaxSkew;
+}
 
 bool Stacks::is_guard(uintptr_t address) const {
   const uintptr_t offset = address - begin();

@@ -10,7 +10,7 @@
 // Kernels find these by name in the program that loads them.
 #define EVOKE_EXPORTED __attribute__((visibility("default"), used))
 
-using evoke::metal::host::Checker;
+using evoke::metal::host::Access;
 using evoke::metal::host::Executor;
 
 extern "C" {
@@ -18,16 +18,14 @@ extern "C" {
 EVOKE_EXPORTED const EvokeMetalThread* evoke_metal_thread() {
   return Executor::running()->thread();
 }
-EVOKE_EXPORTED const EvokeMetalLanes* evoke_metal_exchange(const void* value,
-                                                           uint32_t bytes,
-                                                           int32_t operation,
-                                                           int32_t line,
-                                                           int32_t column) {
-  return Executor::running()->exchange(value, bytes, operation, line, column);
+EVOKE_EXPORTED EvokeMetalLanes* evoke_metal_exchange(uint64_t first,
+                                                     uint64_t second,
+                                                     uint64_t third,
+                                                     uint64_t place) {
+  return Executor::running()->exchange(first, second, third, place);
 }
-EVOKE_EXPORTED void evoke_metal_barrier(int32_t operation, uint32_t flags,
-                                        int32_t line, int32_t column) {
-  Executor::running()->barrier(operation, flags, line, column);
+EVOKE_EXPORTED void evoke_metal_barrier(uint32_t flags, uint64_t place) {
+  Executor::running()->barrier(flags, place);
 }
 EVOKE_EXPORTED void* evoke_metal_threadgroup_memory(
     const EvokeMetalVariable* variable) {
@@ -39,20 +37,19 @@ EVOKE_EXPORTED void evoke_metal_fault(int32_t fault, int32_t value,
 }
 EVOKE_EXPORTED void evoke_metal_atomic(const void* address, uint32_t bytes) {
   Executor::running()->access(reinterpret_cast<uintptr_t>(address), bytes,
-                              Checker::Access::atomic,
-                              __builtin_return_address(0));
+                              Access::atomic, __builtin_return_address(0));
 }
 
 // What clang's pass for kernel-address sanitizing calls before each access,
 // under a prefix of ours (toolchain.cpp).
 #define EVOKE_HOOK(bytes)                                                     \
   EVOKE_EXPORTED void evoke_metal_load##bytes##_noabort(uintptr_t address) {  \
-    Executor::running()->access(address, bytes, Checker::Access::read,        \
-                                __builtin_return_address(0));                 \
+    Executor::running()->access<bytes>(address, Access::read,                 \
+                                       __builtin_return_address(0));          \
   }                                                                           \
   EVOKE_EXPORTED void evoke_metal_store##bytes##_noabort(uintptr_t address) { \
-    Executor::running()->access(address, bytes, Checker::Access::write,       \
-                                __builtin_return_address(0));                 \
+    Executor::running()->access<bytes>(address, Access::write,                \
+                                       __builtin_return_address(0));          \
   }
 EVOKE_HOOK(1)
 EVOKE_HOOK(2)
@@ -62,12 +59,12 @@ EVOKE_HOOK(16)
 #undef EVOKE_HOOK
 EVOKE_EXPORTED void evoke_metal_loadN_noabort(uintptr_t address,
                                               std::size_t bytes) {
-  Executor::running()->access(address, bytes, Checker::Access::read,
+  Executor::running()->access(address, bytes, Access::read,
                               __builtin_return_address(0));
 }
 EVOKE_EXPORTED void evoke_metal_storeN_noabort(uintptr_t address,
                                                std::size_t bytes) {
-  Executor::running()->access(address, bytes, Checker::Access::write,
+  Executor::running()->access(address, bytes, Access::write,
                               __builtin_return_address(0));
 }
 EVOKE_EXPORTED void* evoke_metal_memcpy(void* to, const void* from,
@@ -89,9 +86,9 @@ EVOKE_EXPORTED void* evoke_metal_memset(void* to, int value,
   constexpr std::size_t kStep = 16;
   const auto address = reinterpret_cast<uintptr_t>(to);
   for (std::size_t at = 0; at < bytes; at += kStep) {
-    Executor::running()->access(
-        address + at, bytes - at < kStep ? bytes - at : kStep,
-        Checker::Access::write, __builtin_return_address(0));
+    Executor::running()->access(address + at,
+                                bytes - at < kStep ? bytes - at : kStep,
+                                Access::write, __builtin_return_address(0));
   }
   return std::memset(to, value, bytes);
 }

@@ -34,11 +34,14 @@ struct EvokeMetalVariable {
   uint32_t granule;  // bytes of its scalars: what is accessed as one
 };
 
-// What the lanes of a simdgroup brought to one operation.
+// What the lanes of a simdgroup brought to one operation, and what one of
+// them made of it for all.
 struct EvokeMetalLanes {
-  alignas(16) unsigned char values[32][16];
-  uint32_t active;  // a bit for each lane that takes part
-  uint32_t lane;    // the caller's
+  uint64_t values[32][3];
+  uint32_t active;        // a bit for each lane that takes part
+  uint32_t lane;          // the caller's
+  uint32_t shared_ready;  // 0: no lane has filled `shared` yet
+  alignas(64) float shared[64];
 };
 
 enum EvokeMetalOperation : int32_t {
@@ -49,6 +52,13 @@ enum EvokeMetalOperation : int32_t {
   kEvokeMetalThreadgroupBarrier
 };
 
+// Where lanes meet: an operation at a line and column. Ordered as in the text.
+constexpr uint64_t evoke_metal_place(EvokeMetalOperation operation,
+                                     int32_t line, int32_t column) {
+  return (uint64_t)(uint32_t)line << 32 | ((uint64_t)column & 0xffffff) << 8 |
+         (uint64_t)operation;
+}
+
 enum EvokeMetalFault : int32_t {
   kEvokeMetalInactiveLane,  // value: the lane
   kEvokeMetalLaneRange      // value: the lane
@@ -57,13 +67,11 @@ enum EvokeMetalFault : int32_t {
 // The functions that the executor gives to kernels.
 extern "C" {
 const EvokeMetalThread* evoke_metal_thread();
-// Waits for the other lanes at the same place; the answer stays until this
-// lane's next operation but one.
-const EvokeMetalLanes* evoke_metal_exchange(const void* value, uint32_t bytes,
-                                            int32_t operation, int32_t line,
-                                            int32_t column);
-void evoke_metal_barrier(int32_t operation, uint32_t flags, int32_t line,
-                         int32_t column);
+// Brings three words and waits for the other lanes at the same place; the
+// answer stays until this lane's next operation but one.
+EvokeMetalLanes* evoke_metal_exchange(uint64_t first, uint64_t second,
+                                      uint64_t third, uint64_t place);
+void evoke_metal_barrier(uint32_t flags, uint64_t place);
 void* evoke_metal_threadgroup_memory(const EvokeMetalVariable* variable);
 void evoke_metal_fault(int32_t fault, int32_t value, int32_t line);
 // Before an atomic access, in checked builds.

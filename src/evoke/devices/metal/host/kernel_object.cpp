@@ -68,10 +68,6 @@ EvokeMetalFunction KernelObject::find(const std::string& kernel) const {
       object_->find(entry_point(kernel)));
 }
 
-uint32_t KernelObject::offset_of(const void* code) const {
-  return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(code) - base_);
-}
-
 // Return addresses lie behind their call.
 int KernelObject::line_of(uint32_t offset) const {
   return offset == 0 || offset > bytes_ ? 0 : lines_.line_of(offset - 1);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -10,7 +11,7 @@
 #include "evoke/base/error.h"
 #include "evoke/devices/cpu/object_check.h"
 #include "evoke/devices/cpu/shared_object.h"
-#include "evoke/devices/metal/host/checker.h"
+#include "evoke/devices/metal/host/access.h"
 #include "evoke/devices/metal/host/kernel_abi.h"
 #include "evoke/devices/metal/host/line_table.h"
 
@@ -29,7 +30,7 @@ class KernelObject final : public CodeMap {
   // Null: there is none of that name.
   EvokeMetalFunction find(const std::string& kernel) const;
 
-  uint32_t offset_of(const void* code) const override;
+  uintptr_t base() const override { return base_; }
   int line_of(uint32_t offset) const override;
   bool is_constant(uintptr_t address, std::size_t bytes) const override;
 

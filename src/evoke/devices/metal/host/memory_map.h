@@ -14,26 +14,22 @@
 namespace evoke::metal::host {
 
 // Who touched a unit of device memory last in the running launch. A unit is
-// an element of the tensor.
+// an element of the tensor. Moments are of the executor that ran the
+// threadgroup, so they mean nothing to other threadgroups.
 struct DeviceCell {
   // All of one launch; an older launch's are no longer of interest.
   uint32_t write_launch = 0;
   uint32_t read_launch = 0;
   uint32_t writer_group = 0;  // linear threadgroup
   uint32_t reader_group = 0;  // kManyGroups: several
+  uint32_t write_moment = 0, read_moment = 0;
+  uint32_t write_code = 0, read_code = 0;  // offsets into the object
+  uint32_t reader_simdgroups = 0;          // a bit each, since the latest fence
+  uint32_t reader_lanes = 0;               // of the latest reader's simdgroup
   uint16_t writer_thread = 0;
   uint16_t reader_thread = 0;
   bool write_atomic = false;
-  bool read_atomic = false;
   bool written = false;  // in any launch of the call
-  // Barriers passed by then: those that order device memory, and any.
-  uint32_t write_group_fences = 0, write_simd_fences = 0;
-  uint32_t write_group_barriers = 0, write_simd_barriers = 0;
-  uint32_t read_group_fences = 0, read_simd_fences = 0;
-  uint32_t read_group_barriers = 0, read_simd_barriers = 0;
-  uint32_t reader_simdgroups = 0;          // a bit each, since the latest fence
-  uint32_t reader_lanes = 0;               // of the latest reader's simdgroup
-  uint32_t write_code = 0, read_code = 0;  // offsets into the object
 
   static constexpr uint32_t kManyGroups = UINT32_MAX;
 };

@@ -61,6 +61,12 @@ struct HostSession::Call {
   std::vector<GridLaunch> grids;
   MemoryMap map;
   bool all_watched = true;  // in the run that is going on
+
+  // From now on nobody knows what was never written.
+  void watch_in_part() {
+    all_watched = false;
+    for (Region& region : map.regions()) region.zeroed = true;
+  }
 };
 
 // What the pool's threads share while one launch runs.
@@ -68,7 +74,9 @@ struct HostSession::Work {
   const GridLaunch* grid = nullptr;
   uint64_t stride = 0;  // every stride-th threadgroup is watched; 0: none
   uint64_t last = 0;
+  int64_t most_accesses = 0;  // to watch in one threadgroup
   std::atomic<bool> failed{false};
+  std::atomic<bool> all_watched{true};
   std::atomic<int64_t> watched{0};
   std::mutex mutex;
   std::vector<Finding> findings;
@@ -77,21 +85,25 @@ struct HostSession::Work {
   bool is_watched(uint64_t index) const {
     return stride != 0 && index % stride == 0;
   }
-  void run(uint64_t index, bool watch) {
-    if (failed) return;
+  // Gives how many accesses were watched.
+  int64_t run(uint64_t index, bool watch) {
+    if (failed) return 0;
     Executor& own = executor();
-    own.run(*grid, index, watch);
+    own.run(*grid, index, watch ? most_accesses : 0);
     if (watch) ++watched;
+    if (!own.watched_all()) all_watched = false;
+    const int64_t accesses = own.accesses();
     const bool wrong = own.failed();
     auto found = own.take_findings();
     auto later = watch ? own.take_pending() : std::vector<Finding>();
-    if (found.empty() && later.empty()) return;
+    if (found.empty() && later.empty()) return accesses;
     const std::lock_guard lock(mutex);
     pending.insert(pending.end(), std::make_move_iterator(later.begin()),
                    std::make_move_iterator(later.end()));
     findings.insert(findings.end(), std::make_move_iterator(found.begin()),
                     std::make_move_iterator(found.end()));
     failed = failed || wrong;
+    return accesses;
   }
 };
 
@@ -283,31 +295,25 @@ void HostSession::run_launch(Call& call, std::size_t index, bool watched) {
   const uint64_t count = count_of(grid);
   Work work;
   work.grid = &grid;
+  work.most_accesses = options_.watched_accesses;
   work.last = count - 1;
   if (watched) {
-    const int64_t before = executor().accesses();
-    work.run(0, true);
-    int64_t cost = executor().accesses() - before;
-    if (count > 1 && !work.failed) {
-      work.run(work.last, true);
-      cost = std::max(cost, executor().accesses() - before - cost);
-    }
+    int64_t cost = work.run(0, true);
+    if (count > 1) cost = std::max(cost, work.run(work.last, true));
     const int64_t affordable =
         options_.watched_accesses / std::max<int64_t>(cost, 1);
     work.stride = affordable >= static_cast<int64_t>(count)
                       ? 1
                       : (count + static_cast<uint64_t>(affordable)) /
                             (static_cast<uint64_t>(affordable) + 1);
-    if (work.stride > 1) {
-      // What unwatched threadgroups write is not seen.
-      call.all_watched = false;
-      for (Region& region : call.map.regions()) region.zeroed = true;
-    }
+    // What unwatched threadgroups write is not seen.
+    if (work.stride > 1) call.watch_in_part();
   }
   if (!work.failed) {
     const cpu::PoolTask task{run_part, &work, count};
     pool_.run({&task, 1}, 0);
   }
+  if (watched && !work.all_watched) call.watch_in_part();
   gather(work);
   all_ += static_cast<int64_t>(count);
 }

@@ -56,9 +56,9 @@ struct evoke_reference {
     return *static_cast<const T*>(evoke_address);
   }
 };
-inline uint3 evoke_uint3(const uint32_t (&value)[3]) {
+EVOKE_METAL_INLINE uint3 evoke_uint3(const uint32_t (&value)[3]) {
   return uint3(value[0], value[1], value[2]);
 }
-inline uint evoke_groups(const uint32_t (&threads)[3], uint width) {
+EVOKE_METAL_INLINE uint evoke_groups(const uint32_t (&threads)[3], uint width) {
   return (threads[0] * threads[1] * threads[2] + width - 1) / width;
 }

@@ -32,17 +32,54 @@ inline constexpr bool evoke_moves =
     sizeof(evoke_element<T>) <= 4 &&
     evoke_components<T> * sizeof(evoke_element<T>) <= 16;
 
+// What the executor owns is read outside of what is watched.
+#if defined(EVOKE_METAL_CHECKED)
+#define EVOKE_METAL_UNWATCHED \
+  inline __attribute__((noinline, nodebug, no_sanitize("kernel-address")))
+#else
+#define EVOKE_METAL_UNWATCHED EVOKE_METAL_INLINE
+#endif
+
+// A value on its way between lanes, in a register.
+typedef uint64_t evoke_word2 __attribute__((vector_size(16)));
 template <class T>
-EVOKE_METAL_INLINE const EvokeMetalLanes* evoke_meet(const T& value,
-                                                     int operation, int line,
-                                                     int column) {
-  return evoke_metal_exchange(&value, sizeof(T), operation, line, column);
+EVOKE_METAL_INLINE evoke_word2 evoke_pack(const T& value) {
+  static_assert(sizeof(T) <= sizeof(evoke_word2), "16 bytes at most");
+  evoke_word2 words = {0, 0};
+  __builtin_memcpy(&words, &value, sizeof(T));
+  return words;
+}
+template <class T>
+EVOKE_METAL_INLINE T evoke_unpack(evoke_word2 words) {
+  T value;
+  __builtin_memcpy(&value, &words, sizeof(T));
+  return value;
+}
+
+template <class T>
+EVOKE_METAL_INLINE EvokeMetalLanes* evoke_meet(const T& value,
+                                               EvokeMetalOperation operation,
+                                               int line, int column) {
+  const evoke_word2 words = evoke_pack(value);
+  return evoke_metal_exchange(words[0], words[1], 0,
+                              evoke_metal_place(operation, line, column));
+}
+EVOKE_METAL_UNWATCHED evoke_word2 evoke_words(const EvokeMetalLanes* lanes,
+                                              uint lane) {
+  return evoke_word2{lanes->values[lane][0], lanes->values[lane][1]};
 }
 template <class T>
 EVOKE_METAL_INLINE T evoke_value(const EvokeMetalLanes* lanes, uint lane) {
-  T value;
-  __builtin_memcpy(&value, lanes->values[lane], sizeof(T));
-  return value;
+  return evoke_unpack<T>(evoke_words(lanes, lane));
+}
+EVOKE_METAL_UNWATCHED uint evoke_active(const EvokeMetalLanes* lanes) {
+  return lanes->active;
+}
+EVOKE_METAL_UNWATCHED int evoke_lane(const EvokeMetalLanes* lanes) {
+  return static_cast<int>(lanes->lane);
+}
+EVOKE_METAL_UNWATCHED int evoke_own_lane() {
+  return static_cast<int>(evoke_metal_thread()->thread_index_in_simdgroup);
 }
 // What lane `from` brought; a fault where it brought nothing.
 template <class T>
@@ -50,9 +87,9 @@ EVOKE_METAL_INLINE T evoke_take(const EvokeMetalLanes* lanes, int from,
                                 int line) {
   if (from < 0 || from > 31) {
     evoke_metal_fault(kEvokeMetalLaneRange, from, line);
-    return evoke_value<T>(lanes, lanes->lane);
+    return evoke_value<T>(lanes, 0);
   }
-  if (!(lanes->active >> from & 1)) {
+  if (!(evoke_active(lanes) >> from & 1)) {
     evoke_metal_fault(kEvokeMetalInactiveLane, from, line);
   }
   return evoke_value<T>(lanes, static_cast<uint>(from));
@@ -63,7 +100,7 @@ EVOKE_METAL_INLINE T evoke_take(const EvokeMetalLanes* lanes, int from,
   EVOKE_METAL_INLINE T name(T value, ushort parameter, EVOKE_METAL_PLACE) { \
     const EvokeMetalLanes* lanes =                                          \
         evoke_meet(value, kEvokeMetalShuffle, evoke_line, evoke_column);    \
-    const int lane = static_cast<int>(lanes->lane);                         \
+    const int lane = evoke_lane(lanes);                                         \
     return evoke_take<T>(lanes, from, evoke_line);                          \
   }
 EVOKE_METAL_SHUFFLE(simd_broadcast, id, id + lane * 0)
@@ -90,7 +127,7 @@ EVOKE_METAL_SHUFFLE(quad_shuffle_xor, mask, (lane & ~3) + ((lane ^ mask) & 3))
         evoke_meet(value, kEvokeMetalShuffle, evoke_line, evoke_column);       \
     const EvokeMetalLanes* fillings =                                          \
         evoke_meet(filling, kEvokeMetalShuffle, evoke_line, evoke_column + 1); \
-    const int lane = static_cast<int>(fillings->lane);                         \
+    const int lane = evoke_lane(fillings);                                     \
     const int width = modulo;                                                  \
     const int at = lane % width;                                               \
     const int base = lane - at;                                                \
@@ -107,62 +144,61 @@ EVOKE_METAL_FILL(simd_shuffle_and_fill_down, at + delta, at + delta >= width)
 EVOKE_METAL_FILL(simd_shuffle_and_fill_up, at - delta, at < delta)
 #undef EVOKE_METAL_FILL
 
-// Over the lanes that are active; neutral elements for the others.
-#define EVOKE_METAL_REDUCTION(name, initial, combine)                      \
-  template <class T,                                                       \
-            enable_if_t<evoke_moves<T> && evoke_length<T> == 0, int> = 0>  \
-  EVOKE_METAL_INLINE T name(T value, EVOKE_METAL_PLACE) {                  \
-    const EvokeMetalLanes* lanes =                                         \
-        evoke_meet(value, kEvokeMetalReduction, evoke_line, evoke_column); \
-    bool first = true;                                                     \
-    T a{};                                                                 \
-    for (uint i = 0; i < 32; ++i) {                                        \
-      if (!(lanes->active >> i & 1)) continue;                             \
-      const T b = evoke_value<T>(lanes, i);                                \
-      a = first ? b : static_cast<T>(combine);                             \
-      first = false;                                                       \
-    }                                                                      \
-    return a;                                                              \
+// Over the lanes that are active, in their order. The lane that comes first
+// does it for all.
+template <class T, class Combine>
+EVOKE_METAL_UNWATCHED evoke_word2 evoke_reduce(EvokeMetalLanes* lanes,
+                                               Combine combine) {
+  if (lanes->shared_ready == 0) {
+    uint rest = lanes->active;
+    T a = evoke_unpack<T>(
+        evoke_words(lanes, static_cast<uint>(__builtin_ctz(rest))));
+    for (rest &= rest - 1; rest != 0; rest &= rest - 1) {
+      a = combine(a, evoke_unpack<T>(evoke_words(
+                         lanes, static_cast<uint>(__builtin_ctz(rest)))));
+    }
+    __builtin_memcpy(lanes->shared, &a, sizeof(T));
+    lanes->shared_ready = 1;
   }
-EVOKE_METAL_REDUCTION(simd_sum, 0, a + b)
-EVOKE_METAL_REDUCTION(simd_product, 1, a* b)
-EVOKE_METAL_REDUCTION(simd_max, a, max(a, b))
-EVOKE_METAL_REDUCTION(simd_min, a, min(a, b))
+  evoke_word2 words;
+  __builtin_memcpy(&words, lanes->shared, sizeof(words));
+  return words;
+}
+#define EVOKE_METAL_REDUCTION(name, condition, combine)                     \
+  template <class T, enable_if_t<evoke_moves<T> && condition, int> = 0>     \
+  EVOKE_METAL_INLINE T name(T value, EVOKE_METAL_PLACE) {                   \
+    return evoke_unpack<T>(evoke_reduce<T>(                                 \
+        evoke_meet(value, kEvokeMetalReduction, evoke_line, evoke_column),  \
+        [](T a, T b) __attribute__((always_inline)) {                       \
+          return static_cast<T>(combine);                                   \
+        }));                                                                \
+  }
+EVOKE_METAL_REDUCTION(simd_sum, evoke_length<T> == 0, a + b)
+EVOKE_METAL_REDUCTION(simd_product, evoke_length<T> == 0, a* b)
+EVOKE_METAL_REDUCTION(simd_max, evoke_length<T> == 0, max(a, b))
+EVOKE_METAL_REDUCTION(simd_min, evoke_length<T> == 0, min(a, b))
+EVOKE_METAL_REDUCTION(simd_and, evoke_is_integer<T>, a& b)
+EVOKE_METAL_REDUCTION(simd_or, evoke_is_integer<T>, a | b)
+EVOKE_METAL_REDUCTION(simd_xor, evoke_is_integer<T>, a ^ b)
 #undef EVOKE_METAL_REDUCTION
-#define EVOKE_METAL_BITS(name, op)                                         \
-  template <class T,                                                       \
-            enable_if_t<evoke_moves<T> && evoke_is_integer<T>, int> = 0>   \
-  EVOKE_METAL_INLINE T name(T value, EVOKE_METAL_PLACE) {                  \
-    const EvokeMetalLanes* lanes =                                         \
-        evoke_meet(value, kEvokeMetalReduction, evoke_line, evoke_column); \
-    bool first = true;                                                     \
-    T a{};                                                                 \
-    for (uint i = 0; i < 32; ++i) {                                        \
-      if (!(lanes->active >> i & 1)) continue;                             \
-      const T b = evoke_value<T>(lanes, i);                                \
-      a = first ? b : static_cast<T>(a op b);                              \
-      first = false;                                                       \
-    }                                                                      \
-    return a;                                                              \
-  }
-EVOKE_METAL_BITS(simd_and, &)
-EVOKE_METAL_BITS(simd_or, |)
-EVOKE_METAL_BITS(simd_xor, ^)
-#undef EVOKE_METAL_BITS
 
-#define EVOKE_METAL_PREFIX(name, neutral, op, last)                        \
-  template <class T,                                                       \
-            enable_if_t<evoke_moves<T> && evoke_length<T> == 0, int> = 0>  \
-  EVOKE_METAL_INLINE T name(T value, EVOKE_METAL_PLACE) {                  \
-    const EvokeMetalLanes* lanes =                                         \
-        evoke_meet(value, kEvokeMetalReduction, evoke_line, evoke_column); \
-    T a = static_cast<T>(neutral);                                         \
-    for (uint i = 0; i < lanes->lane + last; ++i) {                        \
-      if (lanes->active >> i & 1) {                                        \
-        a = static_cast<T>(a op evoke_value<T>(lanes, i));                 \
-      }                                                                    \
-    }                                                                      \
-    return a;                                                              \
+#define EVOKE_METAL_PREFIX(name, neutral, op, last)                          \
+  template <class T>                                                         \
+  EVOKE_METAL_UNWATCHED evoke_word2 evoke_##name(                            \
+      const EvokeMetalLanes* lanes) {                                        \
+    T a = static_cast<T>(neutral);                                           \
+    for (uint i = 0; i < lanes->lane + last; ++i) {                          \
+      if (lanes->active >> i & 1) {                                          \
+        a = static_cast<T>(a op evoke_unpack<T>(evoke_words(lanes, i)));     \
+      }                                                                      \
+    }                                                                        \
+    return evoke_pack(a);                                                    \
+  }                                                                          \
+  template <class T,                                                         \
+            enable_if_t<evoke_moves<T> && evoke_length<T> == 0, int> = 0>    \
+  EVOKE_METAL_INLINE T name(T value, EVOKE_METAL_PLACE) {                    \
+    return evoke_unpack<T>(evoke_##name<T>(                                  \
+        evoke_meet(value, kEvokeMetalReduction, evoke_line, evoke_column))); \
   }
 EVOKE_METAL_PREFIX(simd_prefix_exclusive_sum, 0, +, 0)
 EVOKE_METAL_PREFIX(simd_prefix_inclusive_sum, 0, +, 1)
@@ -178,47 +214,49 @@ struct simd_vote {
   bool all() const { return evoke_votes == 0xffffffffu; }
   bool any() const { return evoke_votes != 0; }
 };
-EVOKE_METAL_INLINE uint evoke_ballot(bool value, const EvokeMetalLanes* lanes) {
+EVOKE_METAL_UNWATCHED uint evoke_ballot(const EvokeMetalLanes* lanes) {
   uint votes = 0;
   for (uint i = 0; i < 32; ++i) {
-    if ((lanes->active >> i & 1) && lanes->values[i][0]) votes |= 1u << i;
+    if ((lanes->active >> i & 1) && (lanes->values[i][0] & 1)) votes |= 1u << i;
   }
-  (void)value;
   return votes;
 }
 EVOKE_METAL_INLINE simd_vote simd_ballot(bool value, EVOKE_METAL_PLACE) {
-  return simd_vote(evoke_ballot(value, evoke_meet(value, kEvokeMetalReduction,
-                                                  evoke_line, evoke_column)));
+  return simd_vote(evoke_ballot(
+      evoke_meet(value, kEvokeMetalReduction, evoke_line, evoke_column)));
 }
 EVOKE_METAL_INLINE bool simd_any(bool value, EVOKE_METAL_PLACE) {
-  return evoke_ballot(value, evoke_meet(value, kEvokeMetalReduction, evoke_line,
-                                        evoke_column)) != 0;
+  return evoke_ballot(evoke_meet(value, kEvokeMetalReduction, evoke_line,
+                                 evoke_column)) != 0;
 }
 EVOKE_METAL_INLINE bool simd_all(bool value, EVOKE_METAL_PLACE) {
   const EvokeMetalLanes* lanes =
       evoke_meet(value, kEvokeMetalReduction, evoke_line, evoke_column);
-  return evoke_ballot(value, lanes) == lanes->active;
+  return evoke_ballot(lanes) == evoke_active(lanes);
 }
 EVOKE_METAL_INLINE bool simd_is_first(EVOKE_METAL_PLACE) {
   const EvokeMetalLanes* lanes =
       evoke_meet(true, kEvokeMetalReduction, evoke_line, evoke_column);
-  return static_cast<uint>(__builtin_ctz(lanes->active)) == lanes->lane;
+  return __builtin_ctz(evoke_active(lanes)) == evoke_lane(lanes);
 }
 template <class T, enable_if_t<evoke_moves<T>, int> = 0>
 EVOKE_METAL_INLINE T simd_broadcast_first(T value, EVOKE_METAL_PLACE) {
   const EvokeMetalLanes* lanes =
       evoke_meet(value, kEvokeMetalReduction, evoke_line, evoke_column);
-  return evoke_value<T>(lanes, static_cast<uint>(__builtin_ctz(lanes->active)));
+  return evoke_value<T>(lanes,
+                        static_cast<uint>(__builtin_ctz(evoke_active(lanes))));
 }
 
 EVOKE_METAL_INLINE void threadgroup_barrier(mem_flags flags,
                                             EVOKE_METAL_PLACE) {
-  evoke_metal_barrier(kEvokeMetalThreadgroupBarrier,
-                      static_cast<uint32_t>(flags), evoke_line, evoke_column);
+  evoke_metal_barrier(static_cast<uint32_t>(flags),
+                      evoke_metal_place(kEvokeMetalThreadgroupBarrier,
+                                        evoke_line, evoke_column));
 }
 EVOKE_METAL_INLINE void simdgroup_barrier(mem_flags flags, EVOKE_METAL_PLACE) {
-  evoke_metal_barrier(kEvokeMetalSimdgroupBarrier, static_cast<uint32_t>(flags),
-                      evoke_line, evoke_column);
+  evoke_metal_barrier(static_cast<uint32_t>(flags),
+                      evoke_metal_place(kEvokeMetalSimdgroupBarrier, evoke_line,
+                                        evoke_column));
 }
 
 // An 8x8 matrix, two elements in each lane. Which ones is not specified; this
@@ -250,8 +288,7 @@ struct simdgroup_matrix {
     column = (quarter & 2) * 2 + (lane % 2) * 2;
   }
   static EVOKE_METAL_INLINE void place(int& row, int& column) {
-    place_of(static_cast<int>(evoke_metal_thread()->thread_index_in_simdgroup),
-             row, column);
+    place_of(evoke_own_lane(), row, column);
   }
 };
 using simdgroup_float8x8 = simdgroup_matrix<float, 8, 8>;
@@ -268,15 +305,22 @@ EVOKE_METAL_INLINE simdgroup_matrix<T, C, R> make_filled_simdgroup_matrix(
 }
 
 // All lanes take part, as in every matrix function.
-#define EVOKE_METAL_ALL_LANES                                                 \
-  {                                                                           \
-    const EvokeMetalLanes* all =                                              \
-        evoke_meet(0, kEvokeMetalMatrix, evoke_line, evoke_column);           \
-    if (all->active != 0xffffffffu) {                                         \
-      evoke_metal_fault(kEvokeMetalInactiveLane, __builtin_ctz(~all->active), \
-                        evoke_line);                                          \
-    }                                                                         \
+EVOKE_METAL_INLINE void evoke_all_of(const EvokeMetalLanes* lanes, int line) {
+  const uint active = evoke_active(lanes);
+  if (active != 0xffffffffu) {
+    evoke_metal_fault(kEvokeMetalInactiveLane, __builtin_ctz(~active), line);
   }
+}
+// Loads and stores need no other lane, so they meet where that is watched.
+#if defined(EVOKE_METAL_CHECKED)
+#define EVOKE_METAL_ALL_LANES                                             \
+  evoke_all_of(evoke_meet(0, kEvokeMetalMatrix, evoke_line, evoke_column), \
+               evoke_line);
+#else
+#define EVOKE_METAL_ALL_LANES \
+  (void)evoke_line;           \
+  (void)evoke_column;
+#endif
 template <class T>
 EVOKE_METAL_INLINE void simdgroup_load(
     simdgroup_matrix<T, 8, 8>& to, const T* from, ulong elements_per_row = 8,
@@ -309,38 +353,60 @@ EVOKE_METAL_INLINE void simdgroup_store(simdgroup_matrix<T, 8, 8> from, T* to,
 }
 #undef EVOKE_METAL_ALL_LANES
 
-// d = a * b + c, accumulated in float.
+// d = a * b + c, accumulated in float, for all lanes at once: each brings its
+// two elements of a, b and c as one word each.
+EVOKE_METAL_UNWATCHED uint64_t evoke_product(EvokeMetalLanes* lanes) {
+  if (lanes->shared_ready == 0) {
+    __attribute__((uninitialized)) float a[8][8];
+    __attribute__((uninitialized)) float b[8][8];
+    for (int lane = 0; lane < 32; ++lane) {
+      int row = 0;
+      int column = 0;
+      simdgroup_matrix<float, 8, 8>::place_of(lane, row, column);
+      __builtin_memcpy(&a[row][column], &lanes->values[lane][0], 8);
+      __builtin_memcpy(&b[row][column], &lanes->values[lane][1], 8);
+      __builtin_memcpy(&lanes->shared[row * 8 + column],
+                       &lanes->values[lane][2], 8);
+    }
+    for (int row = 0; row < 8; ++row) {
+      float* const sums = lanes->shared + row * 8;
+      for (int k = 0; k < 8; ++k) {
+        for (int column = 0; column < 8; ++column) {
+          sums[column] += a[row][k] * b[k][column];
+        }
+      }
+    }
+    lanes->shared_ready = 1;
+  }
+  int row = 0;
+  int column = 0;
+  simdgroup_matrix<float, 8, 8>::place_of(static_cast<int>(lanes->lane), row,
+                                          column);
+  uint64_t both;
+  __builtin_memcpy(&both, &lanes->shared[row * 8 + column], 8);
+  return both;
+}
+template <class T>
+EVOKE_METAL_INLINE uint64_t
+evoke_both(const simdgroup_matrix<T, 8, 8>& matrix) {
+  const float both[2] = {static_cast<float>(matrix.evoke_elements[0]),
+                         static_cast<float>(matrix.evoke_elements[1])};
+  uint64_t word;
+  __builtin_memcpy(&word, both, sizeof(word));
+  return word;
+}
 template <class D, class A, class B, class C>
 EVOKE_METAL_INLINE void simdgroup_multiply_accumulate(
     simdgroup_matrix<D, 8, 8>& d, simdgroup_matrix<A, 8, 8> a,
     simdgroup_matrix<B, 8, 8> b, simdgroup_matrix<C, 8, 8> c,
     EVOKE_METAL_PLACE) {
-  const float mine[4] = {static_cast<float>(a.evoke_elements[0]),
-                         static_cast<float>(a.evoke_elements[1]),
-                         static_cast<float>(b.evoke_elements[0]),
-                         static_cast<float>(b.evoke_elements[1])};
-  const EvokeMetalLanes* lanes =
-      evoke_meet(mine, kEvokeMetalMatrix, evoke_line, evoke_column);
-  if (lanes->active != 0xffffffffu) {
-    evoke_metal_fault(kEvokeMetalInactiveLane, __builtin_ctz(~lanes->active),
-                      evoke_line);
-  }
-  const auto* const all = reinterpret_cast<const float(*)[4]>(lanes->values);
-  int row = 0;
-  int column = 0;
-  d.place_of(static_cast<int>(lanes->lane), row, column);
-  float sums[2] = {static_cast<float>(c.evoke_elements[0]),
-                   static_cast<float>(c.evoke_elements[1])};
-  for (int k = 0; k < 8; ++k) {
-    // The lane that holds (r, k): the inverse of place_of.
-    const int a_lane =
-        ((row & 4) + (k / 4) * 2) * 4 + (row & 3) * 2 + (k % 4) / 2;
-    const int b_lane =
-        ((k & 4) + (column / 4) * 2) * 4 + (k & 3) * 2 + (column % 4) / 2;
-    const float left = all[a_lane][k % 2];
-    sums[0] += left * all[b_lane][2];
-    sums[1] += left * all[b_lane][3];
-  }
+  EvokeMetalLanes* lanes = evoke_metal_exchange(
+      evoke_both(a), evoke_both(b), evoke_both(c),
+      evoke_metal_place(kEvokeMetalMatrix, evoke_line, evoke_column));
+  evoke_all_of(lanes, evoke_line);
+  const uint64_t word = evoke_product(lanes);
+  float sums[2];
+  __builtin_memcpy(sums, &word, sizeof(sums));
   d.evoke_elements[0] = static_cast<D>(sums[0]);
   d.evoke_elements[1] = static_cast<D>(sums[1]);
 }
