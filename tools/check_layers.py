@@ -25,7 +25,7 @@ SUFFIXES = {".h", ".cpp", ".cu", ".mm"}
 # Folder -> how quoted includes in it may begin.
 ROOTS = {
     "src": ("evoke/",),
-    "apps": ("evoke/",),
+    "apps": ("apps/", "evoke/"),
     "tests": ("evoke/", "tests/"),
     "bench": ("evoke/", "bench/", "tests/"),
 }
