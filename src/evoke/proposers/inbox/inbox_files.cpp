@@ -37,9 +37,7 @@ bool before(const std::string& a, const std::string& b) {
   return first != second ? first < second : a < b;
 }
 
-std::string dump(const Json& json) {
-  return dump_json(json, 2) + "\n";
-}
+std::string dump(const Json& json) { return dump_json(json, 2) + "\n"; }
 
 Json answer_json(const Answer& answer, const std::string& name) {
   return {{"id", name},
