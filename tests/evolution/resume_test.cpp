@@ -196,7 +196,7 @@ TEST(Replay, GoesOnAfterFailuresOfTheMachine) {
     ASSERT_TRUE(second.evolution.replay(step).has_value());
   }
   EXPECT_EQ(second.evolution.diverged_at(), 0);
-  second.child("new", OutcomeKind::measured, 2);
+  second.child("new", OutcomeKind::measured, 0.6);
   for (int i = 0; i < 4; ++i) {
     second.evolution.answer(second.proposal().id, failed("down"), 5);
   }
