@@ -112,6 +112,8 @@ Call make_call(const AttentionShape& s, mx::Dtype type = mx::bfloat16) {
           random(rows, type), random(rows, type), s.causal};
 }
 
+mx::array as_float(const mx::array& x) { return mx::astype(x, mx::float32); }
+
 class KernelHookTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() { mx::set_default_device(mx::Device::cpu); }
@@ -134,9 +136,6 @@ class KernelHookTest : public ::testing::Test {
   }
   // Against MLX in float32.
   static float error_of(const mx::array& result, const Call& call) {
-    const auto as_float = [](const mx::array& x) {
-      return mx::astype(x, mx::float32);
-    };
     const mx::array right = mx::fast::scaled_dot_product_attention(
         as_float(call.query), as_float(call.key), as_float(call.value), 0.125f,
         call.causal ? "causal" : "");
