@@ -109,6 +109,13 @@ TEST_F(CommandProposerTest, AWithdrawnRequestEnds) {
   withdrawing.join();
 }
 
+TEST_F(CommandProposerTest, ARequestMayBeWithdrawnBeforeItIsMade) {
+  auto asked = proposer("sleep 100");
+  asked.withdraw(12);
+  EXPECT_NE(asked.propose(request()).error().message.find("withdrawn"),
+            std::string::npos);
+}
+
 TEST_F(CommandProposerTest, KeysAreNotInherited) {
   ::setenv("OPENAI_API_KEY", "sk-secret", 1);
   auto asked = proposer("env > environment; true");

@@ -139,6 +139,13 @@ TEST_F(InboxTest, AWithdrawnTaskIsGone) {
   EXPECT_TRUE(files_.tasks().empty());
 }
 
+// Threads ask; whoever withdraws may be quicker than they are.
+TEST_F(InboxTest, ATaskMayBeWithdrawnBeforeItIsAsked) {
+  inbox_->withdraw(12);
+  EXPECT_FALSE(inbox_->propose(request(12)).has_value());
+  EXPECT_TRUE(files_.tasks().empty());
+}
+
 TEST_F(InboxTest, SubmissionsAreTakenRefusedOrKeptForLater) {
   EXPECT_FALSE(inbox_->take().has_value());
   ASSERT_TRUE(files_.write_submission("a", {"", moved(2), "mine"}));

@@ -90,8 +90,8 @@ class Proposer {
   // Calls of propose() that may run at the same time, on threads of their own.
   virtual int max_concurrency() const { return 1; }
   // The answer to this request is not wanted any more: propose() should
-  // return soon, with whatever error. From any thread, also when there is no
-  // such request.
+  // return soon, with whatever error. From any thread, also when propose() is
+  // about to begin, or over; a request that was withdrawn is not made again.
   virtual void withdraw(CandidateId /*id*/) {}
 };
 

@@ -111,10 +111,6 @@ Result<Proposal> CommandProposer::propose(const ProposalRequest& request) {
   process.environment = options_.environment;
   process.working_folder = options_.folder;
   process.keep_fds = {{input->get(), kRequestFd}, {output->get(), kAnswerFd}};
-  {
-    const std::lock_guard lock(mutex_);
-    in_flight_.insert(request.id);
-  }
   auto child = Subprocess::start(process);
   if (!child) return failed(where + ": " + child.error().message);
   const double start_ms = monotonic_ms();
@@ -136,7 +132,6 @@ Result<Proposal> CommandProposer::propose(const ProposalRequest& request) {
   if (!status) child->kill();
   {
     const std::lock_guard lock(mutex_);
-    in_flight_.erase(request.id);
     withdrawn_.erase(request.id);
   }
   if (given_up) return tl::unexpected<Error>(*std::move(given_up));
@@ -160,7 +155,7 @@ Result<Proposal> CommandProposer::propose(const ProposalRequest& request) {
 
 void CommandProposer::withdraw(CandidateId id) {
   const std::lock_guard lock(mutex_);
-  if (in_flight_.contains(id)) withdrawn_.insert(id);
+  withdrawn_.insert(id);
 }
 
 bool CommandProposer::is_withdrawn(CandidateId id) {

@@ -43,7 +43,6 @@ class CommandProposer : public Proposer {
   bool is_withdrawn(CandidateId id);
   CommandOptions options_;
   std::mutex mutex_;
-  std::set<CandidateId> in_flight_;
   std::set<CandidateId> withdrawn_;
 };
 

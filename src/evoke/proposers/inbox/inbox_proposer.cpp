@@ -64,10 +64,13 @@ Result<Proposal> InboxProposer::propose(const ProposalRequest& request) {
   }
   const Task task =
       make_task(request, options_.facts, options_.prompt(request));
-  const auto written = files_.write(task);
-  if (!written) return error_of(written);
   std::unique_lock lock(mutex_);
   open_.insert(request.id);
+  const auto written = files_.write(task);
+  if (!written) {
+    open_.erase(request.id);
+    return error_of(written);
+  }
   std::optional<Proposal> proposal;
   while (!withdrawn_.contains(request.id)) {
     lock.unlock();
@@ -88,7 +91,7 @@ Result<Proposal> InboxProposer::propose(const ProposalRequest& request) {
 void InboxProposer::withdraw(CandidateId id) {
   {
     const std::lock_guard lock(mutex_);
-    if (open_.contains(id)) withdrawn_.insert(id);
+    withdrawn_.insert(id);  // propose() may be about to begin
   }
   changed_.notify_all();
 }

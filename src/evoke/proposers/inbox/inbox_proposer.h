@@ -63,7 +63,7 @@ class InboxProposer : public Proposer, public UnaskedSource {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::set<CandidateId> open_;       // tasks
-  std::set<CandidateId> withdrawn_;  // of these
+  std::set<CandidateId> withdrawn_;
   struct Source {
     std::string name;
     bool submission = false;
