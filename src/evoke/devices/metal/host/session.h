@@ -23,9 +23,9 @@ namespace evoke::metal::host {
 
 struct SessionOptions {
   int num_threads = 0;  // 0: one per core it may use
-  // Accesses to watch per launch. A watched threadgroup is finished, and the
-  // first and the last one are always watched.
-  int64_t watched_accesses = 24'000'000;
+  // Accesses to watch per launch, and at most in one threadgroup. The first
+  // and the last one are always watched.
+  int64_t watched_accesses = 8'000'000;
   bool watch = true;
 };
 
