@@ -24,7 +24,7 @@
 
 namespace evoke::metal::host {
 
-inline constexpr int64_t kThreadgroupMemoryBytes = 32 * 1024;
+inline constexpr int64_t kThreadgroupMemoryBytes = kEvokeMetalThreadgroupBytes;
 inline constexpr uint32_t kMaxThreads = 1024;
 inline constexpr uint32_t kSimdWidth = 32;
 

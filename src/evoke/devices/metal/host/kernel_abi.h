@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+inline constexpr int64_t kEvokeMetalThreadgroupBytes = 32 * 1024;
+
 // Where one thread of a launch stands; the values of Metal's attributes.
 struct EvokeMetalThread {
   uint32_t thread_position_in_grid[3];
