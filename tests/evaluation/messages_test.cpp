@@ -175,6 +175,26 @@ TEST(Messages, ADeviceClockIsOptionalInTheReplyToGo) {
   EXPECT_FALSE(Ran::from_json(Ran{-1, ""}.to_json()));
 }
 
+TEST(Messages, FindingsOfADeviceTravelWithTheReplyToGo) {
+  EXPECT_FALSE(Ran{}.to_json().contains("findings"));
+  Ran ran;
+  ran.findings.push_back(
+      {"race in device memory", true, false, "race in device memory: ..."});
+  ran.findings.push_back({"divergent", false, true, "a note"});
+  const auto read = Ran::from_json(ran.to_json());
+  ASSERT_TRUE(read);
+  ASSERT_EQ(read->findings.size(), 2U);
+  EXPECT_EQ(read->findings[0].kind, "race in device memory");
+  EXPECT_TRUE(read->findings[0].wrong);
+  EXPECT_FALSE(read->findings[0].out_of_bounds);
+  EXPECT_EQ(read->findings[0].message, "race in device memory: ...");
+  EXPECT_FALSE(read->findings[1].wrong);
+  EXPECT_TRUE(read->findings[1].out_of_bounds);
+  Json damaged = ran.to_json();
+  damaged["findings"][0].erase("wrong");
+  EXPECT_FALSE(Ran::from_json(damaged));
+}
+
 TEST(Messages, AnotherVersionIsRefused) {
   Json json = envelope_of(Go{}).to_json();
   json["v"] = kVersion + 1;

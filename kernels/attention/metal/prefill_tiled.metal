@@ -88,6 +88,8 @@ KERNEL(prefill) {
       v_tile[n] = j < Lk ? float(values[j * value_strides[2] + n % D]) : 0.0f;
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
+    // It has helped to load the tile; it has no queries of its own.
+    if (q_first + row_group * 8 >= Lq) continue;
 
     for (int c = 0; c < tile_kv / 8; ++c) {
       simdgroup_float8x8 scores =

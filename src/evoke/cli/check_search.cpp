@@ -113,12 +113,14 @@ class CheckSearch {
         laboratory_.workload, options));
     if (interrupted()) return;
     std::string message = checked.refusal ? checked.refusal->message : "";
+    std::string finding;
     std::string kind =
         checked.refusal ? std::string(to_string(checked.refusal->kind)) : "";
     for (const judge::CaseResult& each : checked.cases) {
       if (!each.failure || !message.empty()) continue;
       message = each.message;
       kind = to_string(*each.failure);
+      finding = each.finding;
     }
     const bool right = checked.right();
     Json entry = {{"id", candidate.id},
@@ -130,6 +132,7 @@ class CheckSearch {
                   {"outcome", right ? "right" : kind},
                   {"message", message},
                   {"text", candidate.text}};
+    if (!finding.empty()) entry["finding"] = finding;
     if (right) {
       const std::string file =
           fmt::format("right/{:04}{}", candidate.id,

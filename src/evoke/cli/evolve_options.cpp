@@ -47,7 +47,8 @@ void add_options(CLI::App& command, EvolveOptions& options) {
                      "A folder of kernel files to start from");
   command.add_option("--config", options.config_path, "A TOML run config");
   command.add_option("--device", options.device,
-                     "auto, cpu, cuda, cuda:NUMBER, cuda:UUID or metal");
+                     "auto, cpu, cuda, cuda:NUMBER, cuda:UUID, metal or "
+                     "metal:VERSION");
   command.add_option("--workload", options.workload,
                      "quick, qwen3-0.6b, qwen3-0.6b-batched or a TOML file");
   command.add_option("--held-out", options.held_out,

@@ -98,7 +98,8 @@ Result<std::string> choose_device(const std::string& asked) {
   if (asked_kind != "auto" && asked_kind != "cpu" && asked_kind != "cuda" &&
       asked_kind != "metal") {
     return failed("--device " + asked +
-                  ": use auto, cpu, cuda, cuda:NUMBER, cuda:UUID or metal");
+                  ": use auto, cpu, cuda, cuda:NUMBER, cuda:UUID, metal or "
+                  "metal:VERSION");
   }
   const std::vector<DeviceStatus> devices = probe_devices();
   if (asked != "auto") {
@@ -123,7 +124,9 @@ Result<std::string> choose_device(const std::string& asked) {
 Result<void> check_timed(const std::string& device,
                          const std::string& command) {
   for (const DeviceStatus& each : probe_devices()) {
-    if (each.kind != device || !each.available || !each.checks_only) continue;
+    if (each.kind != kind_of_device(device) || !each.available ||
+        !each.checks_only)
+      continue;
     return failed(fmt::format(
         "{} on {}: kernels of this device can be checked here but not timed "
         "({}); {}",

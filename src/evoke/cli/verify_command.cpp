@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "evoke/cli/interrupt.h"
 #include "evoke/cli/kernel_file.h"
 #include "evoke/cli/laboratory.h"
+#include "evoke/devices/registry.h"
 #include "evoke/evaluation/judge/outcome_text.h"
 #include "evoke/evaluation/judge/verify.h"
 #include "evoke/report/tables.h"
@@ -24,6 +26,7 @@ struct Options {
   std::string kernel;
   std::string workload = "quick";
   std::string heads;
+  std::string device;
   bool quick = false;
 };
 
@@ -34,6 +37,8 @@ double worst_ratio(const judge::CaseResult& result) {
 }
 
 std::string cell_text(const judge::CaseResult& result) {
+  // What the device saw is in the lines below the table.
+  if (!result.finding.empty()) return "WRONG";
   if (result.failure && *result.failure != OutcomeKind::incorrect) {
     return std::string(to_string(*result.failure));
   }
@@ -77,6 +82,15 @@ TextTable case_table(const std::vector<judge::CaseResult>& cases) {
   return table;
 }
 
+// Legal, and seldom meant: once each.
+std::set<std::string> notes_of(const std::vector<judge::CaseResult>& cases) {
+  std::set<std::string> notes;
+  for (const judge::CaseResult& each : cases) {
+    notes.insert(each.notes.begin(), each.notes.end());
+  }
+  return notes;
+}
+
 void print_report(const Context& context, const Options& options,
                   const judge::VerifyReport& report) {
   if (report.refusal) {
@@ -95,6 +109,9 @@ void print_report(const Context& context, const Options& options,
     ++failures;
     fmt::print("{} {}\n", red(context, "WRONG"), each.message);
   }
+  for (const std::string& note : notes_of(report.cases)) {
+    fmt::print("note {}\n", note);
+  }
   for (const std::string& shape : report.shapes_left_out) {
     fmt::print("left out: no variant takes {}\n", shape);
   }
@@ -104,7 +121,14 @@ void print_report(const Context& context, const Options& options,
 }
 
 int verify_kernel(const Context& context, const Options& options) {
-  const KernelFile file = read_kernel_file(options.kernel);
+  KernelFile file = read_kernel_file(options.kernel);
+  if (!options.device.empty()) {
+    if (kind_of_device(options.device) != kind_of_device(file.device)) {
+      throw UsageError("--device " + options.device + " does not run " +
+                       options.kernel + "; " + file.device + " does");
+    }
+    file.device = options.device;
+  }
   Laboratory laboratory =
       open_laboratory(context, file.device, options.workload, 0);
   if (!options.heads.empty()) {
@@ -160,6 +184,9 @@ void add_verify(CLI::App& app, Context& context, Command& chosen) {
   command->add_option("--heads", options->heads,
                       "In place of a workload: a model's query heads, "
                       "key-value heads and head_dim, as in 16-8-128");
+  command->add_option("--device", options->device,
+                      "Which of the kernel's kind: cuda:1, or metal:3.2 for a "
+                      "version of Metal's language");
   command->add_flag("--quick", options->quick,
                     "The subset that a search runs on every candidate");
   command->footer(R"(

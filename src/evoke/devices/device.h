@@ -17,6 +17,7 @@
 
 #include "evoke/base/error.h"
 #include "evoke/base/json.h"
+#include "evoke/core/device_finding.h"
 #include "evoke/core/exit_reason.h"
 #include "evoke/core/kernel_source.h"
 #include "evoke/core/launch_plan.h"
@@ -134,6 +135,9 @@ class DeviceSession {
   virtual Result<std::string> collect(std::span<const CallId> /*calls*/) {
     return std::string();
   }
+  // What was seen of the kernels of the latest run, in a stable order: what is
+  // wrong comes first. Of a device that watches them; others see nothing.
+  virtual std::vector<DeviceFinding> findings() const { return {}; }
   // Takes a second at most. `flops`: the arithmetic as well. Devices that are
   // the host itself leave this to the runner.
   virtual Result<DeviceRates> measure(int64_t /*footprint_bytes*/,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "evoke/devices/cpu/cpu_features.h"
@@ -14,11 +15,12 @@
 namespace evoke {
 namespace {
 
-DeviceInfo host_info(int num_threads) {
+DeviceInfo host_info(metal::host::MetalVersion version, int num_threads) {
   DeviceInfo info;
   info.kind = "metal";
-  info.name = fmt::format("Metal on the host (checks only), {} thread{}",
-                          num_threads, num_threads == 1 ? "" : "s");
+  info.name =
+      fmt::format("Metal {} on the host (checks only), {} thread{}",
+                  to_string(version), num_threads, num_threads == 1 ? "" : "s");
   info.features = {"checks_only"};
   info.cache_bytes = cpu::cache_sizes().last_level_bytes;
   // As an Apple GPU answers; what depends on the model is the smallest.
@@ -35,11 +37,21 @@ Result<Device> open_metal_device(const DeviceOptions& options) {
   const int num_threads = options.num_threads > 0
                               ? options.num_threads
                               : static_cast<int>(cpu::allowed_cores().size());
+  const auto version =
+      options.selector.empty()
+          ? std::optional(metal::host::CompilerOptions{}.version)
+          : metal::host::parse_metal_version(options.selector);
+  if (!version) {
+    return failed("metal:" + options.selector +
+                  ": Metal's language is checked as version 3.1, 3.2 or 4.0, "
+                  "as in metal:3.2");
+  }
   Device device;
-  device.info = host_info(num_threads);
+  device.info = host_info(*version, num_threads);
   if (options.with_compiler) {
     metal::host::CompilerOptions compiler_options;
     compiler_options.folder = options.scratch_folder;
+    compiler_options.version = *version;
     auto compiler = metal::host::HostCompiler::open(compiler_options);
     if (!compiler) return error_of(compiler);
     device.compiler = std::move(*compiler);
@@ -57,7 +69,8 @@ DeviceStatus probe_metal_device() {
   const auto toolchain = metal::host::find_toolchain();
   if (!toolchain) return {"metal", false, toolchain.error().message};
   const DeviceInfo info =
-      host_info(static_cast<int>(cpu::allowed_cores().size()));
+      host_info(metal::host::CompilerOptions{}.version,
+                static_cast<int>(cpu::allowed_cores().size()));
   return {"metal", true, info.name + "; " + toolchain->version,
           /*checks_only=*/true};
 }

@@ -225,6 +225,9 @@ RunnerResult<void> Arm::run_untimed(std::span<const int> slots,
   auto ran = runner_->call(protocol::Go{}, timeout_ms);
   if (!ran) return fault_of(ran);
   if (!ran->damage.empty()) damage_ = ran->damage;
+  for (const DeviceFinding& each : ran->findings) {
+    if (each.wrong && damage_.empty()) damage_ = each.message;
+  }
   const int64_t ns = ran->device_ns.value_or(monotonic_ns() - start_ns);
   const double us =
       static_cast<double>(ns) * 1e-3 / static_cast<double>(slots.size());

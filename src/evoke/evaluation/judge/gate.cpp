@@ -202,6 +202,7 @@ RunnerResult<bool> Gate::run_once(Context& context, const Binding& binding,
     fail(result, OutcomeKind::out_of_bounds, kernel_.damage());
     return false;
   }
+  if (!take_findings(result)) return false;
   if (const auto damage = context.scratch.damage(scratch)) {
     fail(result,
          damage->out_of_bounds ? OutcomeKind::out_of_bounds
@@ -228,6 +229,24 @@ RunnerResult<bool> Gate::run_once(Context& context, const Binding& binding,
              : OutcomeKind::incorrect,
          report.message);
     return false;
+  }
+  return true;
+}
+
+bool Gate::take_findings(CaseResult& result) const {
+  for (const DeviceFinding& each : kernel_.findings()) {
+    if (each.wrong) {
+      fail(result,
+           each.out_of_bounds ? OutcomeKind::out_of_bounds
+                              : OutcomeKind::incorrect,
+           each.message);
+      result.finding = each.kind;
+      return false;
+    }
+    if (std::find(result.notes.begin(), result.notes.end(), each.message) ==
+        result.notes.end()) {
+      result.notes.push_back(each.message);
+    }
   }
   return true;
 }
@@ -305,8 +324,10 @@ RunnerResult<bool> Gate::probe_change(Context& context, CaseResult& result) {
     CaseResult ignored;
     auto ran = run_once(context, bindings->front(), outputs[i], ignored);
     if (!ran) return ran;
-    if (ignored.failure == OutcomeKind::out_of_bounds) {
+    if (ignored.failure == OutcomeKind::out_of_bounds ||
+        !ignored.finding.empty()) {
       fail(result, *ignored.failure, ignored.message);
+      result.finding = ignored.finding;
       return false;
     }
     auto released = kernel_.release({bindings->front().call});

@@ -35,6 +35,10 @@ struct CaseResult {
   std::string label;
   std::optional<OutcomeKind> failure;  // empty: right
   std::string message;                 // fit for a prompt; empty when right
+  // What a device that watches its kernels saw, in its words: what makes the
+  // case fail ("race in device memory"), and what is worth a word.
+  std::string finding;
+  std::vector<std::string> notes;
   CheckReport report;
   double elapsed_ms = 0;
 };
@@ -63,6 +67,8 @@ class Gate {
   RunnerResult<bool> run_once(Context& context, const Binding& binding,
                               std::vector<std::byte>& output,
                               CaseResult& result);
+  // False: `result` says what the device saw that is wrong.
+  bool take_findings(CaseResult& result) const;
   RunnerResult<bool> probe_change(Context& context, CaseResult& result);
   RunnerResult<bool> probe_reload(Context& context, CaseResult& result);
   RunnerResult<bool> repeat(Context& context, const Binding& binding,

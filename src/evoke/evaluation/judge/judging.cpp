@@ -165,6 +165,7 @@ void Judging::run_gate(Stage stage, const Workload& workload, GateLevel level,
     cases_.push_back(gate.check(**pooled));
     const CaseResult& result = cases_.back();
     if (result.failure) {
+      if (!result.finding.empty()) outcome_.details["finding"] = result.finding;
       end(*result.failure, result.message);
       return;
     }

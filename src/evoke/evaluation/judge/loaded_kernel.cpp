@@ -57,7 +57,8 @@ RunnerResult<void> LoadedKernel::run(const std::vector<int>& calls,
   if (!staged) return fault_of(staged);
   auto ran = runner_->call(protocol::Go{}, timeout_ms);
   if (!ran) return fault_of(ran);
-  damage_ = ran->damage;
+  damage_ = std::move(ran->damage);
+  findings_ = std::move(ran->findings);
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "evoke/core/device_finding.h"
 #include "evoke/core/launch_plan.h"
 #include "evoke/core/tensor.h"
 #include "evoke/evaluation/judge/kernel_build.h"
@@ -30,6 +31,8 @@ class LoadedKernel {
   // What the latest run did to memory that the judge cannot see; empty when
   // nothing.
   const std::string& damage() const { return damage_; }
+  // What the device saw of the latest run; what is wrong comes first.
+  const std::vector<DeviceFinding>& findings() const { return findings_; }
   // Inputs of prepared calls were written: the next run has to see it.
   void inputs_changed() { inputs_changed_ = true; }
   // Forgets all programs; their calls must be released. The next prepare()
@@ -47,6 +50,7 @@ class LoadedKernel {
   const KernelBuild* build_;
   std::map<CompileUnit, int> programs_;
   std::string damage_;
+  std::vector<DeviceFinding> findings_;
   bool inputs_changed_ = false;
 };
 

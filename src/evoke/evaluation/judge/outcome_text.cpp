@@ -66,7 +66,9 @@ Json to_json(const std::vector<CaseResult>& results) {
     if (result.failure) {
       rows.back()["outcome"] = to_string(*result.failure);
       rows.back()["message"] = result.message;
+      if (!result.finding.empty()) rows.back()["finding"] = result.finding;
     }
+    if (!result.notes.empty()) rows.back()["notes"] = result.notes;
   }
   return rows;
 }

@@ -390,9 +390,35 @@ Result<Go> Go::from_json(const Json& json) {
   return JsonReader(json, "go").finish(Go{});
 }
 
+namespace {
+
+Json findings_to_json(const std::vector<DeviceFinding>& findings) {
+  Json list = Json::array();
+  for (const DeviceFinding& each : findings) {
+    list.push_back({{"kind", each.kind},
+                    {"wrong", each.wrong},
+                    {"out_of_bounds", each.out_of_bounds},
+                    {"message", each.message}});
+  }
+  return list;
+}
+Result<DeviceFinding> finding_from_json(const Json& json) {
+  JsonReader reader(json, "finding");
+  DeviceFinding finding;
+  finding.kind = reader.text("kind");
+  finding.wrong = reader.flag("wrong");
+  finding.out_of_bounds = reader.flag("out_of_bounds");
+  finding.message = reader.text("message");
+  return reader.finish(std::move(finding));
+}
+
+}  // namespace
+
 Json Ran::to_json() const {
   Json json{{"damage", damage}};
   if (device_ns) json["device_ns"] = *device_ns;
+  // The only message that is timed stays small on devices that see nothing.
+  if (!findings.empty()) json["findings"] = findings_to_json(findings);
   return json;
 }
 Result<Ran> Ran::from_json(const Json& json) {
@@ -400,6 +426,11 @@ Result<Ran> Ran::from_json(const Json& json) {
   Ran ran;
   if (reader.has("device_ns")) ran.device_ns = reader.integer("device_ns", 0);
   ran.damage = reader.text("damage");
+  if (reader.has("findings")) {
+    for (const Json& each : reader.array("findings")) {
+      ran.findings.push_back(reader.take(finding_from_json(each)));
+    }
+  }
   return reader.finish(std::move(ran));
 }
 

@@ -12,6 +12,7 @@
 
 #include "evoke/base/error.h"
 #include "evoke/base/json.h"
+#include "evoke/core/device_finding.h"
 #include "evoke/core/kernel_source.h"
 #include "evoke/core/launch_plan.h"
 #include "evoke/core/problem.h"
@@ -20,7 +21,7 @@
 namespace evoke::protocol {
 
 // Raised with every change that an older side would misread.
-inline constexpr int kVersion = 2;
+inline constexpr int kVersion = 3;
 
 // What a runner process is for. Only `execute` ever loads a candidate, only
 // `compile` ever starts a process.
@@ -250,6 +251,7 @@ struct Ran {
   // (DeviceSession::device_ns).
   std::optional<int64_t> device_ns;
   std::string damage;  // as of Collected; empty without Stage::collect
+  std::vector<DeviceFinding> findings;  // DeviceSession::findings
 
   Json to_json() const;
   static Result<Ran> from_json(const Json& json);

@@ -274,6 +274,7 @@ Result<protocol::Ran> Service::handle(const protocol::Go& /*request*/) {
     auto damage = device_.session->collect(staged_);
     if (!damage) return error_of(damage);
     reply.damage = to_valid_utf8(*damage);
+    reply.findings = device_.session->findings();
   }
   return reply;
 }

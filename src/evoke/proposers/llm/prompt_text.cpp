@@ -265,7 +265,16 @@ std::string failure_text(const Outcome& outcome) {
   std::size_t right = 0;
   std::size_t wrong = 0;
   std::string rows;
+  std::string notes;
   for (const Json& row : list_of(outcome, "gate")) {
+    if (row.is_object() && row.contains("notes") && row["notes"].is_array()) {
+      for (const Json& note : row["notes"]) {
+        if (notes.empty() && note.is_string()) {
+          notes = fmt::format(
+              "note: {}\n", one_line(note.get<std::string>(), kLongestMessage));
+        }
+      }
+    }
     if (row.is_object() && row.contains("right") && row["right"] == true) {
       ++right;
     } else if (++wrong <= kMostWrongCases) {
@@ -278,7 +287,7 @@ std::string failure_text(const Outcome& outcome) {
         "cases that were right: {}, wrong: {} (ratios are error / limit)\n{}",
         right, wrong, rows);
   }
-  return text;
+  return text + notes;
 }
 
 std::string tried_text(const TriedIdea& idea) {

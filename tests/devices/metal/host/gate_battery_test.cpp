@@ -72,7 +72,8 @@ std::map<int, bool> errors_of(const std::vector<const Line*>& lines) {
   for (std::string each; std::getline(text, each);) {
     const std::size_t first = each.find(':');
     if (first == each.npos || each.find(": error: ") == each.npos) continue;
-    errors[std::atoi(each.c_str() + first + 1) - trial_body_line(trial)] = true;
+    errors[std::atoi(each.c_str() + first + 1) -
+           trial_body_lines({trial}).front()] = true;
   }
   return errors;
 }

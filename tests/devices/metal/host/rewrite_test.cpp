@@ -55,6 +55,42 @@ TEST(Lints, SayTheLineOfTheKernelFile) {
   EXPECT_NE(lints[0].message.find("constant address space"), std::string::npos);
 }
 
+TEST(Lints, SayWhatThisHostDoesNotRead) {
+  const std::string text = "float4x4 m; float4 v; half2x3 n; int float5x4;\n";
+  EXPECT_EQ(lint(text, 0, MetalVersion::v3_1).size(), 2U);
+}
+
+TEST(Lints, SeeCastsToPointers) {
+  EXPECT_TRUE(casts_to_pointers("p = (device float*)n;"));
+  EXPECT_TRUE(casts_to_pointers("p = reinterpret_cast<device float*>(n);"));
+  EXPECT_FALSE(casts_to_pointers("void f(device float*) { a = (b * c); }"));
+}
+
+TEST(Rewrite, AddsUpThreadgroupMemoryByScopes) {
+  const std::string text = rewrite(
+      "{ threadgroup int a; { threadgroup int b; } threadgroup int c; }");
+  for (const std::string sum :
+       {"evoke_total_1 = 0 + ", "evoke_total_2 = evoke_total_1 + ",
+        "evoke_total_3 = evoke_total_1 + "}) {
+    EXPECT_NE(text.find(sum), std::string::npos) << text;
+  }
+}
+
+TEST(GateMessages, FindPointersMadeOfIntegers) {
+  const auto messages = integer_cast_messages(
+      "Dumping evoke_kernel_0:\n"
+      "`-FunctionDecl 0x1 <kernel.metal:7:1, line:13:1> line:7:6 f 'void ()'\n"
+      "  |-CStyleCastExpr 0x2 <col:21, col:36> 'float *' <IntegralToPointer>\n"
+      "  |-VarDecl 0x3 </a/b.h:1:16, kernel.metal:11:7> line:10:29 q 'int'\n"
+      "  | `-CStyleCastExpr 0x4 <col:3, line:11:7> 'f *' <IntegralToPointer>\n"
+      "  |-CStyleCastExpr 0x5 <col:3> 'float' <IntegralToFloating>\n"
+      "  `-CStyleCastExpr 0x6 </a/b.h:5:3> 'f *' <IntegralToPointer>\n",
+      "kernel.metal");
+  ASSERT_EQ(messages.size(), 2U);
+  EXPECT_EQ(messages[0].line, 7);
+  EXPECT_EQ(messages[1].line, 10);
+}
+
 TEST(Lints, RefuseRecursionButNotOverloads) {
   const std::string recursive = "int f(int n) { return n ? f(n - 1) : 0; }\n";
   EXPECT_EQ(lint(recursive, recursive.size(), MetalVersion::v4_0).size(), 1U);

@@ -42,11 +42,14 @@ struct TrialResult {
 };
 
 TrialResult run_trial(const Trial& trial);
+// The same for bodies that compile, of one version and without helpers: all
+// compiled as one file, which costs little more than a single one.
+std::vector<TrialResult> run_trials(const std::vector<Trial>& trials);
+// The line of that file on which each body begins.
+std::vector<int> trial_body_lines(const std::vector<Trial>& trials);
 // The gate alone.
 CompileReply compile_trial(const Trial& trial);
 // x[i] and y[i] of every trial; n[i] is i.
 float trial_input(int i);
-// The line of the kernel file on which a body begins.
-int trial_body_line(const Trial& trial);
 
 }  // namespace evoke::testing

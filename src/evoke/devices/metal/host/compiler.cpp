@@ -279,6 +279,20 @@ HostCompiler::Step HostCompiler::read_unit(Reading reading,
   return run_step(arguments, folder);
 }
 
+HostCompiler::Step HostCompiler::dump_unit(const std::string& folder) const {
+  std::vector<std::string> arguments{toolchain_.program};
+  const auto flags = compile_flags(Reading::address_spaces);
+  arguments.insert(arguments.end(), flags.begin(), flags.end());
+  arguments.insert(
+      arguments.end(),
+      {"-include-pch",
+       fmt::format("{}/{}.pch", shim_folder(),
+                   name_of(Reading::address_spaces)),
+       "-fsyntax-only", "-w", "-Xclang", "-ast-dump", "-Xclang",
+       std::string("-ast-dump-filter=") + kKernelNamespace, "unit.cpp"});
+  return run_step(arguments, folder);
+}
+
 CompileReply HostCompiler::compile(const KernelSource& kernel,
                                    const ProblemSignature& signature,
                                    const CompileUnit& unit) {
@@ -333,6 +347,17 @@ CompileReply HostCompiler::compile_in(const std::string& folder,
     running[i] = std::async(std::launch::async, [&, reading = kReadings[i]] {
       return read_unit(reading, folder);
     });
+  }
+  // Only these can make a pointer of an integer, and few kernels have them.
+  const bool has_pointer_casts =
+      std::any_of(assembly->kernels.begin(), assembly->kernels.end(),
+                  [](const AssembledKernel& each) {
+                    return casts_to_pointers(each.source.text);
+                  });
+  if (has_pointer_casts) {
+    auto casts = integer_cast_messages(dump_unit(folder).output, kFileLabel);
+    messages.insert(messages.end(), std::make_move_iterator(casts.begin()),
+                    std::make_move_iterator(casts.end()));
   }
   std::array<Step, kReadings.size()> steps;
   for (std::size_t i = 0; i < steps.size(); ++i) steps[i] = running[i].get();

@@ -56,6 +56,8 @@ class HostCompiler final : public Compiler {
   Step run_step(const std::vector<std::string>& arguments,
                 const std::string& folder) const;
   Step read_unit(Reading reading, const std::string& folder) const;
+  // The syntax tree of the kernels, as text.
+  Step dump_unit(const std::string& folder) const;
 
   Toolchain toolchain_;
   CompilerOptions options_;

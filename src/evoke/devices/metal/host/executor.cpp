@@ -35,6 +35,7 @@ Executor::Executor() {
   }
   memory_ = static_cast<std::byte*>(memory);
   lanes_.resize(kMaxThreads);
+  contexts_.resize(kMaxThreads);
   simdgroups_.resize(kMaxThreads / kSimdWidth);
   install_fault_handler(on_fault);
 }
@@ -86,7 +87,7 @@ void Executor::set_up(const GridLaunch& launch, uint64_t index) {
     thread.thread_index_in_simdgroup = number % kSimdWidth;
     thread.simdgroup_index_in_threadgroup = number / kSimdWidth;
     thread.simdgroups_per_threadgroup = static_cast<uint32_t>(num_simdgroups_);
-    lanes_[i].context = nullptr;
+    contexts_[i] = nullptr;
     lanes_[i].executor = this;
   }
   for (std::size_t g = 0; g < num_simdgroups_; ++g) {
@@ -128,9 +129,9 @@ void Executor::run(const GridLaunch& launch, uint64_t index,
   running_ = this;
   if (sigsetjmp(fault_return_, 0) == 0) {
     current_ = 0;
-    lanes_[0].context = make_context(stacks_.stack(0), stacks_.stack_bytes(),
-                                     enter, lanes_.data());
-    evoke_metal_switch(&main_, lanes_[0].context);
+    contexts_[0] = make_context(stacks_.stack(0), stacks_.stack_bytes(), enter,
+                                lanes_.data());
+    evoke_metal_switch(&main_, contexts_[0]);
   }
   running_ = nullptr;
   if (checked_ && (stopped_ || checker_->is_spent())) checker_->forget_stacks();

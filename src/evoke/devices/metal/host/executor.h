@@ -24,7 +24,7 @@
 
 namespace evoke::metal::host {
 
-inline constexpr int64_t kThreadgroupMemoryBytes = 32 * 1024;
+inline constexpr int64_t kThreadgroupMemoryBytes = kEvokeMetalThreadgroupBytes;
 inline constexpr uint32_t kMaxThreads = 1024;
 inline constexpr uint32_t kSimdWidth = 32;
 
@@ -89,22 +89,22 @@ class Executor {
 
  private:
   struct Lane {
-    Context context = nullptr;
-    uint64_t place = 0;  // where it waits, or waited last: evoke_metal_place()
+    uint64_t place = 0;  // where it waits: evoke_metal_place()
     Executor* executor = nullptr;
     EvokeMetalThread thread{};
   };
   struct Simdgroup {
     uint32_t live = 0;  // not returned
     uint32_t runnable = 0;
-    uint32_t waiting = 0;    // at a simd function or a simdgroup_barrier
-    uint32_t parked = 0;     // at a threadgroup_barrier
-    uint64_t place = 0;      // of the first that waits
-    bool same_place = true;  // all that wait
-    uint32_t flags = 0;      // of a simdgroup_barrier
-    uint32_t turn = 0;       // which of `lanes` is being filled
+    uint32_t waiting = 0;  // at a simd function or a simdgroup_barrier
+    uint32_t parked = 0;   // at a threadgroup_barrier
+    // Of all that wait, as long as it is the same; then lanes know their own.
+    uint64_t place = 0;
+    bool same_place = true;
+    uint32_t flags = 0;  // of a simdgroup_barrier
+    uint32_t turn = 0;   // which of `lanes` is being filled
     Meetings meetings;
-    std::array<EvokeMetalLanes, 8> lanes;
+    std::array<EvokeMetalLanes, 4> lanes;
     std::array<uint8_t, kSimdWidth> answer{};  // which of them each lane gets
   };
   struct Variable {
@@ -120,7 +120,7 @@ class Executor {
   void report_pending();
   void note(FindingKind kind, int line, std::string message);
   void set_up(const GridLaunch& launch, uint64_t index);
-  void wait();
+  void part(std::size_t group);
   void go_on(Simdgroup& group, uint32_t lanes);
   void complete(Simdgroup& group);
   void resolve_divergence(std::size_t group);
@@ -138,6 +138,7 @@ class Executor {
   int64_t memory_declared_ = 0;
   std::unique_ptr<Checker> checker_;
   std::vector<Lane> lanes_;
+  std::vector<Context> contexts_;  // of the lanes; null: not begun
   std::vector<Simdgroup> simdgroups_;
   std::vector<Variable> variables_;
   std::size_t num_lanes_ = 0;

@@ -63,12 +63,21 @@ void Executor::switch_to(std::size_t to) {
   const std::size_t from = current_;
   if (to == from) return;
   current_ = to;
-  Lane& next = lanes_[to];
-  if (next.context == nullptr) {
-    next.context =
-        make_context(stacks_.stack(to), stacks_.stack_bytes(), enter, &next);
+  if (contexts_[to] == nullptr) {
+    contexts_[to] = make_context(stacks_.stack(to), stacks_.stack_bytes(),
+                                 enter, &lanes_[to]);
   }
-  evoke_metal_switch(&lanes_[from].context, next.context);
+  evoke_metal_switch(&contexts_[from], contexts_[to]);
+}
+
+// Lanes that wait begin to wait at different places.
+void Executor::part(std::size_t g) {
+  Simdgroup& group = simdgroups_[g];
+  for (uint32_t rest = group.waiting; rest != 0; rest &= rest - 1) {
+    const auto lane = static_cast<std::size_t>(std::countr_zero(rest));
+    lanes_[g * kSimdWidth + lane].place = group.place;
+  }
+  group.same_place = false;
 }
 
 void Executor::go_on(Simdgroup& group, uint32_t lanes) {
@@ -95,6 +104,7 @@ void Executor::complete(Simdgroup& group) {
 // Lanes of one simdgroup wait at different places: the earliest one goes on.
 void Executor::resolve_divergence(std::size_t g) {
   Simdgroup& group = simdgroups_[g];
+  if (group.same_place) part(g);
   const std::size_t base = g * kSimdWidth;
   uint64_t earliest = UINT64_MAX;
   for (uint32_t rest = group.waiting; rest != 0; rest &= rest - 1) {
@@ -187,7 +197,6 @@ EvokeMetalLanes* Executor::exchange(uint64_t first, uint64_t second,
   const std::size_t lane = current_ % kSimdWidth;
   Simdgroup& group = simdgroups_[current_ / kSimdWidth];
   const uint32_t bit = uint32_t{1} << lane;
-  lanes_[current_].place = place;
   uint64_t* const value = group.lanes[group.turn].values[lane];
   value[0] = first;
   value[1] = second;
@@ -195,9 +204,10 @@ EvokeMetalLanes* Executor::exchange(uint64_t first, uint64_t second,
   if (group.waiting == 0) {
     group.place = place;
     group.same_place = true;
-  } else if (group.place != place) {
-    group.same_place = false;
+  } else if (group.same_place && group.place != place) {
+    part(current_ / kSimdWidth);
   }
+  if (!group.same_place) lanes_[current_].place = place;
   group.waiting |= bit;
   group.runnable &= ~bit;
   if (group.waiting == group.live && group.same_place) {

@@ -44,6 +44,19 @@ std::string_view to_string(FindingKind kind) {
   return "";
 }
 
+bool is_out_of_bounds(FindingKind kind) {
+  switch (kind) {
+    case FindingKind::out_of_bounds_device:
+    case FindingKind::out_of_bounds_threadgroup:
+    case FindingKind::out_of_bounds_private:
+    case FindingKind::write_to_input:
+    case FindingKind::stack_overflow:
+      return true;
+    default:
+      return false;
+  }
+}
+
 bool is_note(FindingKind kind) {
   return kind == FindingKind::divergent_simdgroup;
 }

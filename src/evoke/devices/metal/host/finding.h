@@ -29,6 +29,9 @@ enum class FindingKind {
 };
 std::string_view to_string(FindingKind kind);
 
+// Memory that is not the kernel's to touch.
+bool is_out_of_bounds(FindingKind kind);
+
 // A note does not make a kernel wrong.
 bool is_note(FindingKind kind);
 

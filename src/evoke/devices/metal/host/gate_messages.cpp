@@ -70,6 +70,11 @@ std::string in_metals_words(std::string_view text) {
     return "variable length arrays are not supported in Metal; make the size "
            "a constant";
   }
+  // One of ours, which says all that there is to say.
+  if (const std::size_t own = text.find("evoke_total_"); own != text.npos) {
+    const std::size_t said = text.find("': ", own);
+    if (said != text.npos) return std::string(text.substr(said + 3));
+  }
   std::string out(text);
   constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kWords{
       {{"metal::evoke_atomic<", "atomic<"},
@@ -102,6 +107,32 @@ bool is_pointer_message(std::string_view text) {
       kStarts.begin(), kStarts.end(),
       [&](std::string_view start) { return text.starts_with(start); });
 }
+
+// Where a dump of clang's syntax tree is: each place leaves out what it shares
+// with the one before: "file:12:3", "line:12:3", "col:3".
+class DumpPlace {
+ public:
+  explicit DumpPlace(std::string_view label) : label_(label) {}
+  void move_to(std::string_view text) {
+    const std::size_t column = text.rfind(':');
+    if (column == text.npos || column == 0) return;
+    const std::size_t line = text.rfind(':', column - 1);
+    if (line == text.npos) return;
+    const int number = std::atoi(std::string(text.substr(line + 1)).c_str());
+    if (number == 0) return;
+    if (text.substr(0, line) != "line") {
+      ours_ = is_file(text.substr(0, line), label_);
+    }
+    line_ = number;
+  }
+  bool is_ours() const { return ours_; }
+  int line() const { return line_; }
+
+ private:
+  std::string_view label_;
+  bool ours_ = false;
+  int line_ = 0;
+};
 
 }  // namespace
 
@@ -160,6 +191,37 @@ std::vector<GateMessage> address_space_messages(std::string_view output,
       }
     }
     if (keep) messages.push_back({each.line, true, in_metals_words(text)});
+  }
+  return messages;
+}
+
+std::vector<GateMessage> integer_cast_messages(std::string_view dump,
+                                               std::string_view label) {
+  std::vector<GateMessage> messages;
+  DumpPlace place(label);
+  while (!dump.empty()) {
+    const std::size_t end = std::min(dump.find('\n'), dump.size());
+    const std::string_view node = dump.substr(0, end);
+    dump.remove_prefix(std::min(end + 1, dump.size()));
+    // "|-Node 0x5581 <begin, end> name's place 'type' ..."
+    const std::size_t open = node.find(" <");
+    const std::size_t close = node.find('>', open);
+    if (open == node.npos || close == node.npos) continue;
+    std::string_view range = node.substr(open + 2, close - open - 2);
+    place.move_to(range.substr(0, range.find(',')));
+    const bool ours = place.is_ours();
+    const int line = place.line();
+    if (const std::size_t comma = range.find(", "); comma != range.npos) {
+      place.move_to(range.substr(comma + 2));
+    }
+    const std::string_view rest = node.substr(std::min(close + 2, node.size()));
+    place.move_to(rest.substr(0, rest.find(' ')));
+    if (ours && rest.find("<IntegralToPointer>") != rest.npos) {
+      messages.push_back(
+          {line, true,
+           "an integer becomes a pointer; kernels take pointers from their "
+           "arguments and variables alone"});
+    }
   }
   return messages;
 }

@@ -26,6 +26,10 @@ std::vector<GateMessage> type_messages(std::string_view output,
 std::vector<GateMessage> address_space_messages(std::string_view output,
                                                 std::string_view label);
 
+// Of clang's dump of the syntax tree: casts that make pointers of integers.
+std::vector<GateMessage> integer_cast_messages(std::string_view dump,
+                                               std::string_view label);
+
 // "kernel.metal:12: error: text", sorted, each once.
 std::string to_text(std::vector<GateMessage> messages, std::string_view path,
                     std::size_t max_messages);

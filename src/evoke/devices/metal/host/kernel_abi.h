@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+inline constexpr int64_t kEvokeMetalThreadgroupBytes = 32 * 1024;
+
 // Where one thread of a launch stands; the values of Metal's attributes.
 struct EvokeMetalThread {
   uint32_t thread_position_in_grid[3];
@@ -66,7 +68,8 @@ enum EvokeMetalFault : int32_t {
 
 // The functions that the executor gives to kernels.
 extern "C" {
-const EvokeMetalThread* evoke_metal_thread();
+// The same for all of a thread's life, so asked for once.
+__attribute__((const)) const EvokeMetalThread* evoke_metal_thread();
 // Brings three words and waits for the other lanes at the same place; the
 // answer stays until this lane's next operation but one.
 EvokeMetalLanes* evoke_metal_exchange(uint64_t first, uint64_t second,

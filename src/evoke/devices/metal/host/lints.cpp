@@ -109,6 +109,10 @@ class Linter {
       add(i, fmt::format("'long {}' is not supported in Metal", at(i + 1)));
     } else if (holds(kNotInMetal, word)) {
       add(i, fmt::format("'{}' is not supported in Metal", word));
+    } else if (is_matrix(word)) {
+      add(i, fmt::format("'{}': this host reads no matrices of Metal's; use an "
+                         "array of vectors, or simdgroup_matrix",
+                         word));
     } else if (word == "delete" && (i == 0 || at(i - 1) != "=")) {
       add(i, "'delete' is not supported in Metal");
     } else if (word == "std" && at(i + 1) == "::") {
@@ -125,6 +129,20 @@ class Linter {
                !statement_has(i, "constexpr")) {
       add(i, "static variables of functions must be constant in Metal");
     }
+  }
+
+  // float4x4, half2x3
+  static bool is_matrix(std::string_view word) {
+    for (const std::string_view element : {"float", "half"}) {
+      if (!word.starts_with(element)) continue;
+      const std::string_view size = word.substr(element.size());
+      const auto in_range = [](char c) { return c >= '2' && c <= '4'; };
+      if (size.size() == 3 && in_range(size[0]) && size[1] == 'x' &&
+          in_range(size[2])) {
+        return true;
+      }
+    }
+    return false;
   }
 
   // Names of types that the text declares.
@@ -352,6 +370,27 @@ std::string_view to_string(MetalVersion version) {
       return "4.0";
   }
   return "";
+}
+
+bool casts_to_pointers(std::string_view text) {
+  const auto tokens = text_tokens(text);
+  for (std::size_t i = 0; i + 2 < tokens.size(); ++i) {
+    if (tokens[i].is("reinterpret_cast")) return true;
+    // "(device float*)x", not the last parameter of a function.
+    if (tokens[i].is("*") && tokens[i + 1].is(")") && !tokens[i + 2].is("{") &&
+        !tokens[i + 2].is(";")) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::optional<MetalVersion> parse_metal_version(std::string_view text) {
+  for (const MetalVersion version :
+       {MetalVersion::v3_1, MetalVersion::v3_2, MetalVersion::v4_0}) {
+    if (text == to_string(version)) return version;
+  }
+  return std::nullopt;
 }
 
 std::vector<Lint> lint(std::string_view text, std::size_t body_offset,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,11 +14,15 @@ namespace evoke::metal::host {
 // it follows the system (macOS 14: 3.1, 15: 3.2, 26: 4.0).
 enum class MetalVersion { v3_1, v3_2, v4_0 };
 std::string_view to_string(MetalVersion version);
+std::optional<MetalVersion> parse_metal_version(std::string_view text);
 
 struct Lint {
   int line = 0;  // of the kernel file; 0: its plan's constants
   std::string message;
 };
+
+// Whether a cast to a pointer stands in the text, written either way.
+bool casts_to_pointers(std::string_view text);
 
 // `text` as MLX assembles it; `body_offset`: where the kernel's body begins.
 std::vector<Lint> lint(std::string_view text, std::size_t body_offset,

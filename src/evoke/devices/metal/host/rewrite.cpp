@@ -7,6 +7,7 @@
 #include <iterator>
 #include <vector>
 
+#include "evoke/devices/metal/host/kernel_abi.h"
 #include "evoke/devices/metal/host/source_text.h"
 #include "evoke/devices/metal/host/threadgroup_variables.h"
 
@@ -19,9 +20,36 @@ struct Replacement {
   std::string text;
 };
 
+// The sum of what a scope and those around it have in threadgroup memory,
+// as a name in the text. Scopes beside each other are added up when the kernel
+// runs.
+class Totals {
+ public:
+  void open() { names_.push_back(names_.back()); }
+  void close() {
+    if (names_.size() > 1) names_.pop_back();
+  }
+  // Declares the sum with the variable, and refuses one that is too large.
+  std::string add(const std::string& variable) {
+    const std::string sum = fmt::format("evoke_total_{}", ++count_);
+    std::string text = fmt::format(
+        "constexpr unsigned long {1} = {2} + sizeof(evoke_type_{0}); "
+        "static_assert({1} <= {3}, \"with '{0}' the kernel needs more than {3} "
+        "bytes of threadgroup memory\"); ",
+        variable, sum, names_.back(), kEvokeMetalThreadgroupBytes);
+    names_.back() = sum;
+    return text;
+  }
+
+ private:
+  std::vector<std::string> names_{"0"};
+  int count_ = 0;
+};
+
 // All on one line, then as many line ends as there were.
 Replacement replacement_of(std::string_view text,
-                           const ThreadgroupDeclaration& declaration) {
+                           const ThreadgroupDeclaration& declaration,
+                           Totals& totals) {
   Replacement result{declaration.begin, declaration.end, {}};
   for (const auto& variable : declaration.variables) {
     fmt::format_to(
@@ -30,6 +58,7 @@ Replacement replacement_of(std::string_view text,
         "evoke_threadgroup<threadgroup evoke_type_{0}>("
         "EVOKE_METAL_VARIABLE(evoke_type_{0}, \"{0}\")); ",
         variable.name, declaration.type, variable.extents);
+    result.text += totals.add(variable.name);
   }
   std::replace(result.text.begin(), result.text.end(), '\n', ' ');
   result.text.append(
@@ -65,8 +94,14 @@ std::size_t line_end(std::string_view text, std::size_t begin) {
 std::string rewrite(std::string_view text) {
   const auto tokens = text_tokens(text);
   std::vector<Replacement> replacements;
+  Totals totals;
+  auto at = tokens.begin();
   for (const auto& declaration : threadgroup_declarations(text, tokens)) {
-    replacements.push_back(replacement_of(text, declaration));
+    for (; at != tokens.end() && at->begin < declaration.begin; ++at) {
+      if (at->is("{")) totals.open();
+      if (at->is("}")) totals.close();
+    }
+    replacements.push_back(replacement_of(text, declaration, totals));
   }
   const auto is = [&](std::size_t i, std::string_view word) {
     return i < tokens.size() && tokens[i].is(word);

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <mutex>
 #include <numeric>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -16,6 +17,8 @@
 
 namespace evoke::metal::host {
 namespace {
+
+constexpr std::size_t kMostTold = 8;  // of a run's findings
 
 // The executor of the calling thread. Made once: its stacks are large.
 Executor& executor() {
@@ -333,6 +336,11 @@ void HostSession::gather(Work& work) {
                      return std::tuple(is_note(a.kind), a.threadgroup, a.line) <
                             std::tuple(is_note(b.kind), b.threadgroup, b.line);
                    });
+  // A note once for its line: threadgroups do the same.
+  std::set<std::pair<FindingKind, int>> noted;
+  std::erase_if(findings_, [&](const Finding& each) {
+    return is_note(each.kind) && !noted.insert({each.kind, each.line}).second;
+  });
 }
 
 // Elements of outputs that no watched threadgroup wrote.
@@ -396,11 +404,14 @@ Result<void> HostSession::run(std::span<const CallId> calls) {
   return {};
 }
 
-Result<std::string> HostSession::collect(std::span<const CallId> /*calls*/) {
-  if (findings_.empty() || is_note(findings_.front().kind)) {
-    return std::string();
+std::vector<DeviceFinding> HostSession::findings() const {
+  std::vector<DeviceFinding> told;
+  for (const Finding& each : findings_) {
+    if (told.size() == kMostTold) break;
+    told.push_back({std::string(to_string(each.kind)), !is_note(each.kind),
+                    is_out_of_bounds(each.kind), to_text(each)});
   }
-  return to_text(findings_.front());
+  return told;
 }
 
 }  // namespace evoke::metal::host

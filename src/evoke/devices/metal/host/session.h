@@ -4,7 +4,7 @@
 // The first run of a shape is watched: every access of as many threadgroups
 // as a budget allows, spread over the grid, the first and the last among
 // them; the others run unwatched. What is found ends the run and is told by
-// collect().
+// findings().
 #pragma once
 
 #include <cstdint>
@@ -23,9 +23,9 @@ namespace evoke::metal::host {
 
 struct SessionOptions {
   int num_threads = 0;  // 0: one per core it may use
-  // Accesses to watch per launch. A watched threadgroup is finished, and the
-  // first and the last one are always watched.
-  int64_t watched_accesses = 24'000'000;
+  // Accesses to watch per launch, and at most in one threadgroup. The first
+  // and the last one are always watched.
+  int64_t watched_accesses = 8'000'000;
   bool watch = true;
 };
 
@@ -41,10 +41,10 @@ class HostSession final : public DeviceSession {
   void release(CallId call) override;
   void get_ready() override { pool_.get_ready(); }
   Result<void> run(std::span<const CallId> calls) override;
-  Result<std::string> collect(std::span<const CallId> calls) override;
+  std::vector<DeviceFinding> findings() const override;
 
-  // Of the latest run, notes among them, in a stable order.
-  const std::vector<Finding>& findings() const { return findings_; }
+  // Of the latest run, errors before notes, in a stable order.
+  const std::vector<Finding>& raw_findings() const { return findings_; }
   // Of the latest run: threadgroups watched, and all.
   int64_t watched_threadgroups() const { return watched_; }
   int64_t all_threadgroups() const { return all_; }

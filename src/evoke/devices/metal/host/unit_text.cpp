@@ -51,8 +51,9 @@ std::string entry(const AssembledKernel& kernel, std::size_t number) {
       "extern \"C\" __attribute__((visibility(\"default\"), "
       "no_sanitize(\"kernel-address\")))\n"
       "void {}(void* const* evoke_a, const EvokeMetalThread* evoke_t) {{\n"
-      "  (void)evoke_t;\n  evoke_kernel_{}::{}(",
-      entry_point(kernel.kernel), number, kernel.source.function);
+      "  (void)evoke_t;\n  {}{}::{}(",
+      entry_point(kernel.kernel), kKernelNamespace, number,
+      kernel.source.function);
   std::size_t argument = 0;
   for (std::size_t i = 0; i < kernel.source.parameters.size(); ++i) {
     const MlxParameter& parameter = kernel.source.parameters[i];
@@ -114,7 +115,8 @@ std::string unit_text(const Assembly& assembly) {
   std::string text;
   for (std::size_t i = 0; i < assembly.kernels.size(); ++i) {
     fmt::format_to(std::back_inserter(text),
-                   "namespace evoke_kernel_{} {{\n{}\n}}\n#line 1 \"{}\"\n", i,
+                   "namespace {}{} {{\n{}\n}}\n#line 1 \"{}\"\n",
+                   kKernelNamespace, i,
                    rewrite(assembly.kernels[i].source.text), kGeneratedLabel);
   }
   for (std::size_t i = 0; i < assembly.kernels.size(); ++i) {

@@ -13,6 +13,9 @@ namespace evoke::metal::host {
 // The file name under which generated text appears in diagnostics.
 inline constexpr std::string_view kGeneratedLabel = "(generated)";
 
+// Each kernel lies in one of this name and a number.
+inline constexpr const char* kKernelNamespace = "evoke_kernel_";
+
 std::string unit_text(const Assembly& assembly);
 // How its functions are called.
 ArtifactKernel artifact_kernel(const AssembledKernel& kernel);

@@ -183,6 +183,17 @@ EVOKE_ANY(simd_prefix_exclusive_product)
 EVOKE_ANY(quad_broadcast)
 EVOKE_ANY(quad_shuffle)
 EVOKE_ANY(quad_shuffle_xor)
+EVOKE_ANY(quad_shuffle_rotate_up)
+EVOKE_ANY(quad_shuffle_rotate_down)
+EVOKE_ANY(quad_shuffle_up)
+EVOKE_ANY(quad_shuffle_down)
+EVOKE_ANY(quad_sum)
+EVOKE_ANY(quad_product)
+EVOKE_ANY(quad_max)
+EVOKE_ANY(quad_min)
+EVOKE_ANY(quad_and)
+EVOKE_ANY(quad_or)
+EVOKE_ANY(quad_xor)
 #undef EVOKE_ANY
 template <class A>
 bool isnan(A);

@@ -117,6 +117,15 @@ EVOKE_METAL_SHUFFLE(simd_shuffle_up, delta,
 EVOKE_METAL_SHUFFLE(quad_broadcast, id, (lane & ~3) + id)
 EVOKE_METAL_SHUFFLE(quad_shuffle, id, (lane & ~3) + id)
 EVOKE_METAL_SHUFFLE(quad_shuffle_xor, mask, (lane & ~3) + ((lane ^ mask) & 3))
+EVOKE_METAL_SHUFFLE(quad_shuffle_rotate_down, delta,
+                    (lane & ~3) + ((lane + delta) & 3))
+EVOKE_METAL_SHUFFLE(quad_shuffle_rotate_up, delta,
+                    (lane & ~3) + ((lane - delta) & 3))
+// Lanes beyond the edge keep their own value.
+EVOKE_METAL_SHUFFLE(quad_shuffle_down, delta,
+                    (lane & 3) + delta > 3 && delta < 4 ? lane : lane + delta)
+EVOKE_METAL_SHUFFLE(quad_shuffle_up, delta,
+                    (lane & 3) < delta && delta < 4 ? lane : lane - delta)
 #undef EVOKE_METAL_SHUFFLE
 
 #define EVOKE_METAL_FILL(name, from, outside)                                  \
@@ -181,6 +190,37 @@ EVOKE_METAL_REDUCTION(simd_and, evoke_is_integer<T>, a& b)
 EVOKE_METAL_REDUCTION(simd_or, evoke_is_integer<T>, a | b)
 EVOKE_METAL_REDUCTION(simd_xor, evoke_is_integer<T>, a ^ b)
 #undef EVOKE_METAL_REDUCTION
+
+// The same over the active lanes of the caller's quadgroup.
+template <class T, class Combine>
+EVOKE_METAL_UNWATCHED evoke_word2 evoke_reduce_quad(
+    const EvokeMetalLanes* lanes, Combine combine) {
+  uint rest = lanes->active & (0xfu << (lanes->lane & ~3u));
+  T a = evoke_unpack<T>(
+      evoke_words(lanes, static_cast<uint>(__builtin_ctz(rest))));
+  for (rest &= rest - 1; rest != 0; rest &= rest - 1) {
+    a = combine(a, evoke_unpack<T>(evoke_words(
+                       lanes, static_cast<uint>(__builtin_ctz(rest)))));
+  }
+  return evoke_pack(a);
+}
+#define EVOKE_METAL_QUAD(name, condition, combine)                         \
+  template <class T, enable_if_t<evoke_moves<T> && condition, int> = 0>    \
+  EVOKE_METAL_INLINE T name(T value, EVOKE_METAL_PLACE) {                  \
+    return evoke_unpack<T>(evoke_reduce_quad<T>(                           \
+        evoke_meet(value, kEvokeMetalReduction, evoke_line, evoke_column), \
+        [](T a, T b) __attribute__((always_inline)) {                      \
+          return static_cast<T>(combine);                                  \
+        }));                                                               \
+  }
+EVOKE_METAL_QUAD(quad_sum, evoke_length<T> == 0, a + b)
+EVOKE_METAL_QUAD(quad_product, evoke_length<T> == 0, a* b)
+EVOKE_METAL_QUAD(quad_max, evoke_length<T> == 0, max(a, b))
+EVOKE_METAL_QUAD(quad_min, evoke_length<T> == 0, min(a, b))
+EVOKE_METAL_QUAD(quad_and, evoke_is_integer<T>, a& b)
+EVOKE_METAL_QUAD(quad_or, evoke_is_integer<T>, a | b)
+EVOKE_METAL_QUAD(quad_xor, evoke_is_integer<T>, a ^ b)
+#undef EVOKE_METAL_QUAD
 
 #define EVOKE_METAL_PREFIX(name, neutral, op, last)                          \
   template <class T>                                                         \
