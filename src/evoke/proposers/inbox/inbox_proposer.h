@@ -62,7 +62,7 @@ class InboxProposer : public Proposer, public UnaskedSource {
   Files files_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::set<CandidateId> open_;       // tasks
+  std::set<CandidateId> open_;  // tasks
   std::set<CandidateId> withdrawn_;
   struct Source {
     std::string name;
