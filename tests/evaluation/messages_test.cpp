@@ -168,11 +168,12 @@ TEST(Messages, ADeviceClockIsOptionalInTheReplyToGo) {
   const auto without = Ran::from_json(Ran{}.to_json());
   ASSERT_TRUE(without);
   EXPECT_FALSE(without->device_ns);
-  const auto with = Ran::from_json(Ran{12'345, "changed its input"}.to_json());
+  const auto with =
+      Ran::from_json(Ran{12'345, "changed its input", {}}.to_json());
   ASSERT_TRUE(with);
   EXPECT_EQ(with->device_ns, 12'345);
   EXPECT_EQ(with->damage, "changed its input");
-  EXPECT_FALSE(Ran::from_json(Ran{-1, ""}.to_json()));
+  EXPECT_FALSE(Ran::from_json(Ran{-1, "", {}}.to_json()));
 }
 
 TEST(Messages, FindingsOfADeviceTravelWithTheReplyToGo) {
