@@ -18,14 +18,14 @@ for part in $parts; do
   say "== $part"
   if [ "$part" = tidy ]; then  # reads what the release build compiled
     configure release
-    ninja -C "$root/build/release" --quiet all >&2 &&
+    ninja -C "$root/build/release" --quiet -k 0 all >&2 &&
       python3 "$root/tools/tidy.py" "$root/build/release" ||
       failed="$failed tidy"
     continue
   fi
   configure "$part"
   started=$(date +%s)
-  if ! ninja -C "$root/build/$part" --quiet all >&2; then
+  if ! ninja -C "$root/build/$part" --quiet -k 0 all >&2; then
     failed="$failed $part(build)"; continue
   fi
   say "$part: built in $(( $(date +%s) - started )) s"
