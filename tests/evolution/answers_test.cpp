@@ -235,6 +235,21 @@ TEST(Answers, ASubmissionIsJudgedAndCostsNoIteration) {
   EXPECT_TRUE(s.evolution.takes_submissions());
 }
 
+// Whoever waits for its receipt gets one while tasks are still open.
+TEST(Answers, ASubmissionAfterTheLastIterationIsRefused) {
+  auto config = mixed_config(2);
+  config.proposers.erase(config.proposers.begin());
+  config.budget.iterations = 1;
+  config.unasked = 1;
+  Scenario s(config);
+  s.start();
+  s.proposal();
+  ASSERT_TRUE(s.waits());
+  EXPECT_TRUE(s.evolution.takes_submissions());
+  Proposal proposal{"given", {}, "submit", "by hand"};
+  EXPECT_EQ(s.evolution.submit(proposal).error().kind, ErrorKind::failed);
+}
+
 // The id of a place for a submission is taken whether it is used or not.
 TEST(Answers, ARunWithSubmissionsReplays) {
   auto config = mixed_config();

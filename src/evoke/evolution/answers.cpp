@@ -97,14 +97,20 @@ std::optional<Step> Evolution::answer(const ProposalAnswer& answer,
   return absorb(std::move(step));
 }
 
+// After the end, too: whoever waits for an answer is refused.
 bool Evolution::takes_submissions() const {
-  return std::any_of(slots_.begin(), slots_.end(), [](const Slot& slot) {
-    return slot.state == SlotState::open;
-  });
+  return ended() ||
+         std::any_of(slots_.begin(), slots_.end(), [](const Slot& slot) {
+           return slot.state == SlotState::open;
+         });
 }
 
 Result<CandidateId> Evolution::submit(const Proposal& proposal) {
-  if (ended()) return failed("the search has ended; start another one");
+  if (ended()) {
+    return failed(
+        "the search takes no more; start another one, or resume it with more "
+        "iterations");
+  }
   const auto slot = std::find_if(
       slots_.begin(), slots_.end(),
       [](const Slot& each) { return each.state == SlotState::open; });
