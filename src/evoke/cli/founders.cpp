@@ -118,6 +118,12 @@ Result<std::string> choose_device(const std::string& asked) {
       }
     }
   }
+  for (const DeviceStatus& device : devices) {
+    if (device.kind == "cpu") {
+      return failed("no device works here: " + device.description +
+                    "; evoke doctor says more");
+    }
+  }
   return failed("no device works here; evoke doctor says why");
 }
 
