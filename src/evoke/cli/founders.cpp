@@ -95,8 +95,7 @@ std::vector<Founder> to_founders(const std::vector<SeedKernel>& seeds) {
 
 Result<std::string> choose_device(const std::string& asked) {
   const std::string asked_kind = kind_of_device(asked);
-  if (asked_kind != "auto" && asked_kind != "cpu" && asked_kind != "cuda" &&
-      asked_kind != "metal") {
+  if (asked_kind != "auto" && !dialect_of_device(asked)) {
     return failed("--device " + asked +
                   ": use auto, cpu, cuda, cuda:NUMBER, cuda:UUID, metal or "
                   "metal:VERSION");
@@ -129,10 +128,9 @@ Result<std::string> choose_device(const std::string& asked) {
 
 Result<void> check_timed(const std::string& device,
                          const std::string& command) {
+  const std::string kind = kind_of_device(device);
   for (const DeviceStatus& each : probe_devices()) {
-    if (each.kind != kind_of_device(device) || !each.available ||
-        !each.checks_only)
-      continue;
+    if (each.kind != kind || !each.available || !each.checks_only) continue;
     return failed(fmt::format(
         "{} on {}: kernels of this device can be checked here but not timed "
         "({}); {}",
