@@ -173,23 +173,22 @@ EVOKE_METAL_UNWATCHED evoke_word2 evoke_reduce(EvokeMetalLanes* lanes,
   __builtin_memcpy(&words, lanes->shared, sizeof(words));
   return words;
 }
-#define EVOKE_METAL_REDUCTION(name, condition, combine)                     \
+#define EVOKE_METAL_REDUCTION(name, reduce, condition, combine)             \
   template <class T, enable_if_t<evoke_moves<T> && condition, int> = 0>     \
   EVOKE_METAL_INLINE T name(T value, EVOKE_METAL_PLACE) {                   \
-    return evoke_unpack<T>(evoke_reduce<T>(                                 \
+    return evoke_unpack<T>(reduce<T>(                                       \
         evoke_meet(value, kEvokeMetalReduction, evoke_line, evoke_column),  \
         [](T a, T b) __attribute__((always_inline)) {                       \
           return static_cast<T>(combine);                                   \
         }));                                                                \
   }
-EVOKE_METAL_REDUCTION(simd_sum, evoke_length<T> == 0, a + b)
-EVOKE_METAL_REDUCTION(simd_product, evoke_length<T> == 0, a* b)
-EVOKE_METAL_REDUCTION(simd_max, evoke_length<T> == 0, max(a, b))
-EVOKE_METAL_REDUCTION(simd_min, evoke_length<T> == 0, min(a, b))
-EVOKE_METAL_REDUCTION(simd_and, evoke_is_integer<T>, a& b)
-EVOKE_METAL_REDUCTION(simd_or, evoke_is_integer<T>, a | b)
-EVOKE_METAL_REDUCTION(simd_xor, evoke_is_integer<T>, a ^ b)
-#undef EVOKE_METAL_REDUCTION
+EVOKE_METAL_REDUCTION(simd_sum, evoke_reduce, evoke_length<T> == 0, a + b)
+EVOKE_METAL_REDUCTION(simd_product, evoke_reduce, evoke_length<T> == 0, a* b)
+EVOKE_METAL_REDUCTION(simd_max, evoke_reduce, evoke_length<T> == 0, max(a, b))
+EVOKE_METAL_REDUCTION(simd_min, evoke_reduce, evoke_length<T> == 0, min(a, b))
+EVOKE_METAL_REDUCTION(simd_and, evoke_reduce, evoke_is_integer<T>, a& b)
+EVOKE_METAL_REDUCTION(simd_or, evoke_reduce, evoke_is_integer<T>, a | b)
+EVOKE_METAL_REDUCTION(simd_xor, evoke_reduce, evoke_is_integer<T>, a ^ b)
 
 // The same over the active lanes of the caller's quadgroup.
 template <class T, class Combine>
@@ -204,23 +203,17 @@ EVOKE_METAL_UNWATCHED evoke_word2 evoke_reduce_quad(
   }
   return evoke_pack(a);
 }
-#define EVOKE_METAL_QUAD(name, condition, combine)                         \
-  template <class T, enable_if_t<evoke_moves<T> && condition, int> = 0>    \
-  EVOKE_METAL_INLINE T name(T value, EVOKE_METAL_PLACE) {                  \
-    return evoke_unpack<T>(evoke_reduce_quad<T>(                           \
-        evoke_meet(value, kEvokeMetalReduction, evoke_line, evoke_column), \
-        [](T a, T b) __attribute__((always_inline)) {                      \
-          return static_cast<T>(combine);                                  \
-        }));                                                               \
-  }
-EVOKE_METAL_QUAD(quad_sum, evoke_length<T> == 0, a + b)
-EVOKE_METAL_QUAD(quad_product, evoke_length<T> == 0, a* b)
-EVOKE_METAL_QUAD(quad_max, evoke_length<T> == 0, max(a, b))
-EVOKE_METAL_QUAD(quad_min, evoke_length<T> == 0, min(a, b))
-EVOKE_METAL_QUAD(quad_and, evoke_is_integer<T>, a& b)
-EVOKE_METAL_QUAD(quad_or, evoke_is_integer<T>, a | b)
-EVOKE_METAL_QUAD(quad_xor, evoke_is_integer<T>, a ^ b)
-#undef EVOKE_METAL_QUAD
+EVOKE_METAL_REDUCTION(quad_sum, evoke_reduce_quad, evoke_length<T> == 0, a + b)
+EVOKE_METAL_REDUCTION(quad_product, evoke_reduce_quad, evoke_length<T> == 0,
+                      a* b)
+EVOKE_METAL_REDUCTION(quad_max, evoke_reduce_quad, evoke_length<T> == 0,
+                      max(a, b))
+EVOKE_METAL_REDUCTION(quad_min, evoke_reduce_quad, evoke_length<T> == 0,
+                      min(a, b))
+EVOKE_METAL_REDUCTION(quad_and, evoke_reduce_quad, evoke_is_integer<T>, a& b)
+EVOKE_METAL_REDUCTION(quad_or, evoke_reduce_quad, evoke_is_integer<T>, a | b)
+EVOKE_METAL_REDUCTION(quad_xor, evoke_reduce_quad, evoke_is_integer<T>, a ^ b)
+#undef EVOKE_METAL_REDUCTION
 
 #define EVOKE_METAL_PREFIX(name, neutral, op, last)                          \
   template <class T>                                                         \
