@@ -67,10 +67,6 @@ class CascadeTest : public ::testing::Test {
 
 TEST_F(CascadeTest, AnHonestKernelIsMeasured) {
   const Outcome outcome = judge(test::honest_kernel("new", 10), 7);
-  if (test::kSanitized && outcome.kind == OutcomeKind::implausible) {
-    GTEST_SKIP() << "probes are slowed by the sanitizer, kernels are not: "
-                 << outcome.message;
-  }
   ASSERT_EQ(outcome.kind, OutcomeKind::measured) << outcome.message;
   EXPECT_EQ(outcome.candidate, 7);
   EXPECT_EQ(outcome.stage, Stage::time);
