@@ -48,5 +48,25 @@ TEST(EmbeddedKernels, AreKernelFilesInOrder) {
   }
 }
 
+TEST(EmbeddedKernels, MutantsAreNoSeeds) {
+  for (const Dialect dialect : {Dialect::cpu, Dialect::cuda}) {
+    const auto mutants = embedded_mutants(dialect);
+    ASSERT_TRUE(mutants);
+    const std::string path(mutants->path);
+    const auto file = read_file(std::string(EVOKE_KERNELS_FOLDER) + "/" + path);
+    ASSERT_TRUE(file) << path;
+    EXPECT_EQ(*file, mutants->text);
+    const auto kernel = KernelSource::parse(mutants->text, dialect, path);
+    ASSERT_TRUE(kernel) << kernel.error().message;
+    EXPECT_EQ(kernel->text(), mutants->text) << "not in normal form";
+    const auto allowed = check_forbidden_text(*kernel);
+    EXPECT_TRUE(allowed) << allowed.error().message;
+    for (const EmbeddedKernel& seed : embedded_kernels(dialect)) {
+      EXPECT_NE(seed.path, mutants->path);
+    }
+  }
+  EXPECT_FALSE(embedded_mutants(Dialect::metal));
+}
+
 }  // namespace
 }  // namespace evoke

@@ -2,6 +2,7 @@
 // nobody names a file.
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -16,5 +17,8 @@ struct EmbeddedKernel {
 
 // In the order of preference: the first is the default seed.
 std::vector<EmbeddedKernel> embedded_kernels(Dialect dialect);
+// The file of faults that the self-test tries, each chosen by its parameters;
+// not every dialect has one.
+std::optional<EmbeddedKernel> embedded_mutants(Dialect dialect);
 
 }  // namespace evoke

@@ -60,7 +60,7 @@ RunnerResult<VerifyReport> verify(Workbench& bench, const std::string& text,
     report.units.push_back({unit, compiled->compiled.artifact});
   }
   std::unique_ptr<Examinee> examinee;
-  CaseFeed feed(bench, cases, std::nullopt);
+  CaseFeed feed(bench, cases, options.draw);
   while (!feed.done()) {
     if (options.stop && options.stop()) break;
     auto fresh = feed.next();

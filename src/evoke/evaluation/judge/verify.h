@@ -1,6 +1,7 @@
 // The gate alone, on every case, for a person who wants to see all of it.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -18,6 +19,9 @@ struct VerifyOptions {
   GateLevel level = GateLevel::full;
   GateOptions gate{
       .call_timeout_ms = 60'000, .scratch_repeats = 100, .verify_inputs = true};
+  // Picks inputs from the pool, the same for the same number, so that they are
+  // made once for many kernels; without it all are fresh.
+  std::optional<uint64_t> draw;
   // After each case: how many are done, of how many.
   std::function<void(const CaseResult&, int, int)> progress;
   std::function<bool()> stop;
@@ -32,8 +36,8 @@ struct VerifyReport {
   bool right() const;
 };
 
-// Goes on after a failure, in a fresh runner where one ended. Inputs are
-// fresh. Faults: the machine's.
+// Goes on after a failure, in a fresh runner where one ended. Faults: the
+// machine's.
 RunnerResult<VerifyReport> verify(Workbench& bench, const std::string& text,
                                   const std::string& path,
                                   const Workload& workload,
