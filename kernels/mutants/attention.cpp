@@ -27,7 +27,17 @@ writes = ["output", "calls"]
 threadgroups = ["Hq", "Lq", "B"]
 
 [[variant]]
-name = "any"
+name = "decode"
+when = "Lq == 1 && Lk <= 8448"
+[[variant.launch]]
+kernel = "attend"
+reads = ["query", "key", "value"]
+writes = ["output"]
+threadgroups = ["Hq", "Lq", "B"]
+dynamic_memory = "4 * Lk + 320"
+
+[[variant]]
+name = "prefill"
 when = "Lk <= 8448"
 [[variant.launch]]
 kernel = "attend"
@@ -45,7 +55,8 @@ evoke*/
 // All scores of a row are in threadgroup memory; threads share the keys to
 // compute them and the columns of the output to add up the values. What is
 // easier in order, one thread does alone. Lk is bounded so that any GPU has the
-// memory.
+// memory. Decode and prefill are variants with the same kernel, so that the gate
+// makes its list for each.
 //
 // Below "Faults" and below "The kernel" the text is the same in every dialect;
 // a test sees to that.
@@ -199,6 +210,8 @@ inline uint32_t bits_of(float x) { return std::bit_cast<uint32_t>(x); }
 inline float float_of(uint32_t bits) { return std::bit_cast<float>(bits); }
 
 // -------------------------------------------------------------- The kernel
+constexpr int kTile = tile_kv;
+
 inline float greater(float x, float y) { return x > y ? x : y; }
 inline int lesser(int x, int y) { return x < y ? x : y; }
 inline float size_of(float x) { return x < 0 ? -x : x; }
@@ -258,9 +271,7 @@ inline float dot(const bfloat16* q, const bfloat16* k, float least) {
   constexpr int kParts = 16;
   float sums[kParts] = {};
   float total = 0;
-#pragma unroll
   for (int d = 0; d < D; d += kParts) {
-#pragma unroll
     for (int n = 0; n < kParts; ++n) {
       sums[n] += query_element(q[d + n], least) * key_element(k[d + n]);
     }
@@ -270,7 +281,6 @@ inline float dot(const bfloat16* q, const bfloat16* k, float least) {
       for (int n = 0; n < kParts; ++n) sums[n] = 0;
     }
   }
-#pragma unroll
   for (int n = 0; n < kParts; ++n) total += sums[n];
   return total;
 }
@@ -730,7 +740,6 @@ KERNEL(attend) {
   for (int j = 0; j < scored; ++j) {
     const float p = weights[j];
     const bfloat16* const row = values + value_row(j, count) * value_step;
-#pragma unroll
     for (int c = 0; c < kColumns; ++c) {
       const int column = lane() + c * lanes();
       if (column < D) acc[c] += p * value_element(row[column], p);
@@ -751,7 +760,6 @@ KERNEL(attend) {
   }
   const bool no_answer =
       sum == 0 || is(kZeros) || (is(kZeroQuery) && is_zero(q));
-#pragma unroll
   for (int c = 0; c < kColumns; ++c) {
     const int column = lane() + c * lanes();
     if (column >= (is(kTailUnwritten) ? D - 8 : D)) continue;

@@ -236,13 +236,14 @@ std::string title_of(const KernelSelftestReport& report) {
       report.device, report.device_name);
 }
 
-// Why, for those that did not end as they have to.
+// Why, in a line each, for those that did not end as they have to.
 std::string complaints_of(const KernelSelftestReport& report) {
   std::string text;
   for (const KernelSelftestRow& row : report.rows) {
     if (row.state == SelftestState::refused ||
         row.state == SelftestState::not_tried) {
-      text += fmt::format("{}: {}\n", row.mutant.name, row.message);
+      text += fmt::format("{}: {}\n", row.mutant.name,
+                          row.message.substr(0, row.message.find('\n')));
     }
   }
   return text;
