@@ -32,7 +32,7 @@ KernelSource source_of(Dialect dialect) {
 // `constexpr int kName = 204;  // drop the partial tile`, by number.
 std::map<int, std::string> numbered(const std::string& text) {
   static const std::regex kEntry(
-      R"(constexpr int k\w+ =\s+(\d+);  // ([^\n]+)\n)");
+      R"(constexpr int k\w+ =\s+(\d+); +// ([^\n]+)\n)");
   std::map<int, std::string> entries;
   for (auto it = std::sregex_iterator(text.begin(), text.end(), kEntry);
        it != std::sregex_iterator(); ++it) {

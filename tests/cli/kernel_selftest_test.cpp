@@ -25,8 +25,8 @@ class KernelSelftestTest : public ::testing::Test {
     laboratory_.problem = make_attention_problem();
     std::ofstream(folder_.file("tiny.toml")) << R"(name = "tiny"
 [[shape]]
-Hq = 4
-Hkv = 2
+Hq = 8
+Hkv = 8
 D = 64
 Lk = 200
 )";
