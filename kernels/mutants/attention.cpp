@@ -187,7 +187,7 @@ constexpr int kTrustsMemory = 908;      // threadgroup memory taken for zero
 constexpr int kTrustsScratch = 909;     // scratch taken for zero
 constexpr int kOverwrites = 910;        // the head before written over
 // Where a threadgroup has several warps.
-constexpr int kNoBarrier = 911;    // no barrier before the sums are read
+constexpr int kNoBarrier = 911;    // no barrier before the maxima are read
 constexpr int kOneWarpsSum = 912;  // sum of the first warp only
 
 constexpr bool is(int one) { return fault == one; }
@@ -607,7 +607,7 @@ KERNEL(attend) {
     }
     weights[j] = score;
   }
-  barrier();
+  if constexpr (!is(kNoBarrier)) barrier();
   if constexpr (edits_scores) {
     if (lane() == 0) edit_scores(weights, scored);
     barrier();

@@ -191,7 +191,7 @@ constexpr int kTrustsMemory = 908;      // threadgroup memory taken for zero
 constexpr int kTrustsScratch = 909;     // scratch taken for zero
 constexpr int kOverwrites = 910;        // the head before written over
 // Where a threadgroup has several warps.
-constexpr int kNoBarrier = 911;    // no barrier before the sums are read
+constexpr int kNoBarrier = 911;    // no barrier before the maxima are read
 constexpr int kOneWarpsSum = 912;  // sum of the first warp only
 
 constexpr bool is(int one) { return fault == one; }
@@ -208,26 +208,27 @@ inline int lane() { return threadIdx.x; }
 inline int lanes() { return kThreads; }
 inline void barrier() { __syncthreads(); }
 
-// Over all threads; `room` has a float for each warp.
+// Over all threads; `room` has a float for each warp. What is missing in the
+// faults is missed by warps that have fewer keys than others.
 inline float max_of_all(float x, float* room) {
+  volatile float* const maxima = room;
   x = max_over_lanes<kWarp - 1>(x);
-  __syncthreads();
-  if (threadIdx.x % kWarp == 0) room[threadIdx.x / kWarp] = x;
-  __syncthreads();
+  if constexpr (!is(kNoBarrier)) __syncthreads();
+  if (threadIdx.x % kWarp == 0) maxima[threadIdx.x / kWarp] = x;
+  if constexpr (!is(kNoBarrier)) __syncthreads();
   for (int warp = 0; warp < kThreads / kWarp; ++warp) {
-    x = fmaxf(x, room[warp]);
+    x = fmaxf(x, maxima[warp]);
   }
   return x;
 }
 inline float sum_of_all(float x, float* room) {
   x = sum_over_lanes<kWarp - 1>(x);
   __syncthreads();
-  volatile float* const sums = room;
-  if (threadIdx.x % kWarp == 0) sums[threadIdx.x / kWarp] = x;
-  if constexpr (!is(kNoBarrier)) __syncthreads();
-  x = sums[0];
+  if (threadIdx.x % kWarp == 0) room[threadIdx.x / kWarp] = x;
+  __syncthreads();
+  x = room[0];
   if constexpr (!is(kOneWarpsSum)) {
-    for (int warp = 1; warp < kThreads / kWarp; ++warp) x += sums[warp];
+    for (int warp = 1; warp < kThreads / kWarp; ++warp) x += room[warp];
   }
   return x;
 }
@@ -633,7 +634,7 @@ KERNEL(attend) {
     }
     weights[j] = score;
   }
-  barrier();
+  if constexpr (!is(kNoBarrier)) barrier();
   if constexpr (edits_scores) {
     if (lane() == 0) edit_scores(weights, scored);
     barrier();

@@ -137,8 +137,8 @@ constexpr Fault kFaults[] = {
      "as if shared memory came as zeros"},
     {909, "scratch taken for zero", "as if scratch came as zeros"},
     {910, "the head before written over", "threadgroups store to the same row"},
-    {911, "no barrier before the sums are read",
-     "a warp reads sums that others have not written yet", true},
+    {911, "no barrier before the maxima are read",
+     "warps with fewer keys do not wait for the others", true},
     {912, "sum of the first warp only", "warps are not combined", true},
 };
 
