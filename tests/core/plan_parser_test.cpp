@@ -207,9 +207,6 @@ const BadPlan kBadPlans[] = {
     BadPlan{"threads = [128, 1, 1]", "cluster = [2, 1, 1]",
             "k.cpp:30: variant[0].launch[0].cluster: belongs to the cuda "
             "dialect; not supported by the cpu dialect"},
-    BadPlan{"atomics = true", "math_mode = \"safe\"",
-            "k.cpp:4: math_mode: belongs to the metal dialect; not "
-            "supported by the cpu dialect"},
     BadPlan{"[derive]", "[tensor_map.key]\nbox = [1]\n[derive]",
             "k.cpp:17: tensor_map: belongs to the cuda dialect; not "
             "supported by the cpu dialect"}};
@@ -253,10 +250,6 @@ TEST(PlanParser, DialectKeysAreNotIgnored) {
                   Dialect::metal),
       HasSubstr("cluster: belongs to the cuda dialect; not supported by the "
                 "metal dialect"));
-  EXPECT_THAT(
-      parse_error(example_with("atomics = true", "math_mode = \"safe\""),
-                  Dialect::metal),
-      HasSubstr("math_mode: unknown key"));
 }
 
 TEST(PlanParser, BoundsWhatItReads) {

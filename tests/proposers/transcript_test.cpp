@@ -3,6 +3,7 @@
 // through the search, which must come to the same steps, bit for bit.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 #include <fstream>
 #include <functional>
@@ -220,7 +221,7 @@ TEST(Transcript, HoldsGoodFailingAndCheatingAnswers) {
     EXPECT_EQ(step.candidate.proposer, "llm:by-hand");
   }
   EXPECT_GE(judged, 15);
-  EXPECT_GE(kinds[OutcomeKind::measured], 4);
+  EXPECT_GE(kinds[OutcomeKind::measured], 5);
   EXPECT_GE(kinds[OutcomeKind::incorrect], 1) << "it skips keys";
   EXPECT_GE(kinds[OutcomeKind::rejected_plan], 1) << "it remembers answers";
   EXPECT_GE(kinds[OutcomeKind::compile_failed], 1);
@@ -231,6 +232,39 @@ TEST(Transcript, HoldsGoodFailingAndCheatingAnswers) {
     refused += call.at("refusal").get<std::string>().empty() ? 0 : 1;
   }
   EXPECT_GE(refused, 3);
+}
+
+// What the run bred, judged for the first time each; founders aside.
+std::vector<Step> bred(const RecordedRun& run) {
+  std::vector<Step> steps;
+  for (const Step& step : run.steps) {
+    if (step.candidate.generation > 0 &&
+        step.purpose == EvaluationPurpose::score) {
+      steps.push_back(step);
+    }
+  }
+  return steps;
+}
+
+// Recorded one after the other on one machine, from the same seed kernel.
+TEST(Transcript, EndsWithABetterKernelThanParametersAlone) {
+  const std::vector<Step> model = bred(read_run("llm_run.jsonl"));
+  const std::vector<Step> parameters = bred(read_run("parameters_run.jsonl"));
+  EXPECT_LE(model.size(), parameters.size());
+  double surely = 0;
+  for (const Step& step : model) {
+    if (step.outcome.fitness) {
+      surely = std::max(surely, step.outcome.fitness->low);
+    }
+  }
+  int measured = 0;
+  for (const Step& step : parameters) {
+    if (!step.outcome.fitness) continue;
+    ++measured;
+    EXPECT_LT(step.outcome.fitness->high, surely)
+        << "candidate " << step.candidate.id;
+  }
+  EXPECT_GE(measured, 10);
 }
 
 }  // namespace

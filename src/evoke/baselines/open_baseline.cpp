@@ -51,6 +51,9 @@ constexpr Known kKnown[] = {
     {"mlx", "mlx", "libopenblas.so.0", kMlxRemedy},
     {"mlx-bfloat16", "mlx", "libopenblas.so.0", kMlxRemedy},
     {"mlx-float32", "mlx", "libopenblas.so.0", kMlxRemedy},
+    {"mlx-metal", "mlx_metal", nullptr,
+     "it needs a Mac; install the wheels mlx and mlx-metal into .venv "
+     "(./evoke does) and configure again"},
     {"mlx-cuda", "mlx_cuda", nullptr,
      "install the wheels mlx and mlx-cuda-13 and configure with "
      "-DEVOKE_MLX_CUDA=FOLDER, the one that holds mlx/"},

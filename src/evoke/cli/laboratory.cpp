@@ -55,7 +55,9 @@ Laboratory open_laboratory(const Context& context, const std::string& device,
 const std::vector<std::string>& baseline_names(const std::string& device) {
   static const std::vector<std::string> cpu = {"mlx", "onednn", "openvino"};
   static const std::vector<std::string> cuda = {"mlx-cuda"};
-  return kind_of_device(device) == "cuda" ? cuda : cpu;
+  static const std::vector<std::string> metal = {"mlx-metal"};
+  const std::string kind = kind_of_device(device);
+  return kind == "cuda" ? cuda : kind == "metal" ? metal : cpu;
 }
 
 Baselines open_baselines(const judge::RaceTrack& track, CacheState state) {

@@ -83,6 +83,7 @@ std::unique_ptr<SearchJudge> open_search_judge(
                                                     judge->novelty, cascade);
   judge::ConfirmerOptions confirmer;
   confirmer.num_pairs = config.timing.confirm_pairs;
+  confirmer.tools = judge::validation_tools(bench.greeting());
   std::vector<judge::Opponent*> opponents;
   for (const auto& each : judge->baselines.opponents) {
     opponents.push_back(each.get());

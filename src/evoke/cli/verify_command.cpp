@@ -91,6 +91,21 @@ std::set<std::string> notes_of(const std::vector<judge::CaseResult>& cases) {
   return notes;
 }
 
+// A wrong answer differs from case to case. What a device saw in one case it
+// saw in others too: told once, with how often.
+void print_failures(const Context& context,
+                    const std::vector<judge::CaseResult>& cases) {
+  std::map<std::string, int> seen;  // by finding
+  for (const judge::CaseResult& each : cases) {
+    if (!each.failure) continue;
+    if (!each.finding.empty() && seen[each.finding]++ > 0) continue;
+    fmt::print("{} {}\n", red(context, "WRONG"), each.message);
+  }
+  for (const auto& [finding, times] : seen) {
+    if (times > 1) fmt::print("{}: in {} cases\n", finding, times);
+  }
+}
+
 void print_report(const Context& context, const Options& options,
                   const judge::VerifyReport& report) {
   if (report.refusal) {
@@ -105,10 +120,9 @@ void print_report(const Context& context, const Options& options,
   std::size_t failures = 0;
   for (const judge::CaseResult& each : report.cases) {
     worst = std::max(worst, worst_ratio(each));
-    if (!each.failure) continue;
-    ++failures;
-    fmt::print("{} {}\n", red(context, "WRONG"), each.message);
+    if (each.failure) ++failures;
   }
+  print_failures(context, report.cases);
   for (const std::string& note : notes_of(report.cases)) {
     fmt::print("note {}\n", note);
   }

@@ -28,7 +28,7 @@ struct DialectKey {
 constexpr DialectKey kDialectKeys[] = {
     {"tensor_map", "cuda"},  {"tensor_maps", "cuda"}, {"cluster", "cuda"},
     {"nonportable", "cuda"}, {"cooperative", "cuda"}, {"min_blocks", "cuda"},
-    {"max_threads", "cuda"}, {"pdl", "cuda"},         {"math_mode", "metal"}};
+    {"max_threads", "cuda"}, {"pdl", "cuda"}};
 // Of a tensor map; the hardware's limit.
 constexpr std::size_t kMaxMapRank = 5;
 constexpr int64_t kMaxRank = 8;

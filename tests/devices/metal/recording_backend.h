@@ -18,6 +18,7 @@ struct Recording {
     metal::MlxLaunch launch;  // its kernel pointer means nothing any more
   };
   std::vector<Launched> launches;
+  std::vector<std::string> attentions;  // their arguments
   std::vector<std::vector<std::string>> evaluated;
   std::vector<std::string> downloads;  // "array -> tensor"
   std::map<std::string, TensorLayout> uploads;
@@ -76,6 +77,16 @@ class RecordingBackend : public metal::MlxBackend {
     recording_.launches.push_back(std::move(entry));
     return ids;
   }
+  Result<metal::ArrayId> attention(metal::ArrayId query, metal::ArrayId key,
+                                   metal::ArrayId value, float scale,
+                                   bool causal) override {
+    const std::string label = "attention#" + std::to_string(attentions_++);
+    recording_.attentions.push_back(
+        recording_.alive.at(query) + ", " + recording_.alive.at(key) + ", " +
+        recording_.alive.at(value) + ", " + std::to_string(scale) +
+        (causal ? ", causal" : ""));
+    return add(label);
+  }
   Result<void> evaluate(std::span<const metal::ArrayId> ids) override {
     std::vector<std::string> labels;
     for (const metal::ArrayId id : ids) {
@@ -98,6 +109,7 @@ class RecordingBackend : public metal::MlxBackend {
   }
   Recording& recording_;
   metal::ArrayId next_ = 1;
+  int attentions_ = 0;
 };
 
 }  // namespace evoke::testing

@@ -17,6 +17,7 @@
 #include "evoke/base/clock.h"
 #include "tests/evaluation/judge/court.h"
 #include "tests/evaluation/judge/kernels.h"
+#include "tests/evaluation/judge/runner_setup.h"
 #include "tests/support/runner_path.h"
 
 namespace evoke::judge {
@@ -24,62 +25,15 @@ namespace {
 
 using namespace std::chrono_literals;
 using protocol::Role;
+using test::children_of;
+using test::comes_true;
+using test::ends;
+using test::kTimeoutMs;
+using test::spec_of;
+using test::start_bad;
+using test::state_of;
 using testing::HasSubstr;
 using Kind = RunnerFault::Kind;
-
-constexpr int64_t kTimeoutMs = 20'000;
-
-RunnerSpec spec_of(Role role, const std::string& device = "cpu") {
-  RunnerSpec spec;
-  spec.role = role;
-  spec.device = device;
-  spec.num_threads = 2;
-  return spec;
-}
-
-RunnerResult<std::unique_ptr<Runner>> start_bad(const std::string& behaviour,
-                                                RunnerLimits limits = {}) {
-  auto runner = Runner::start(EVOKE_BAD_RUNNER_PATH,
-                              spec_of(Role::execute, behaviour), limits,
-                              /*shared_memory=*/true);
-  if (!runner) return runner;
-  if (auto greeted = (*runner)->greet(); !greeted) return fault_of(greeted);
-  return runner;
-}
-
-bool is_alive(pid_t pid) { return ::kill(pid, 0) == 0 || errno != ESRCH; }
-
-// 'R' runs, 'S' sleeps, 'T' stands still, 'Z' has ended; '?' is not there.
-char state_of(pid_t pid) {
-  std::ifstream status("/proc/" + std::to_string(pid) + "/stat");
-  std::string text;
-  std::getline(status, text);
-  const std::size_t at = text.find(") ");
-  return at == std::string::npos ? '?' : text[at + 2];
-}
-
-// What a signal asks of a process may take a moment.
-template <typename Condition>
-bool comes_true(Condition condition) {
-  for (int i = 0; i < 2'000; ++i) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(5ms);
-  }
-  return false;
-}
-
-// Its orphans may have to be reaped first.
-bool ends(pid_t pid) {
-  return comes_true([&] { return !is_alive(pid) || state_of(pid) == 'Z'; });
-}
-
-std::vector<pid_t> children_of(pid_t pid) {
-  const std::string id = std::to_string(pid);
-  std::ifstream file("/proc/" + id + "/task/" + id + "/children");
-  std::vector<pid_t> children;
-  for (pid_t child = 0; file >> child;) children.push_back(child);
-  return children;
-}
 
 // Both ways that data may travel.
 class RunnerTest : public ::testing::TestWithParam<bool> {
@@ -399,64 +353,6 @@ TEST(RunnerStartTest, AnotherVersionIsRefused) {
   ASSERT_FALSE(runner);
   EXPECT_EQ(runner.error().kind, Kind::unavailable);
   EXPECT_THAT(runner.error().message, HasSubstr("version"));
-}
-
-struct Garbage {
-  const char* behaviour;
-  Kind kind;
-};
-
-class BadRunnerTest : public ::testing::TestWithParam<Garbage> {};
-INSTANTIATE_TEST_SUITE_P(
-    All, BadRunnerTest,
-    ::testing::Values(
-        Garbage{"bytes", Kind::garbage}, Garbage{"huge_frame", Kind::garbage},
-        Garbage{"half_a_frame", Kind::garbage},
-        Garbage{"half_and_silent", Kind::timed_out},
-        Garbage{"another_nonce", Kind::garbage},
-        Garbage{"another_number", Kind::garbage},
-        Garbage{"another_type", Kind::garbage},
-        Garbage{"another_version", Kind::garbage},
-        Garbage{"no_envelope", Kind::garbage},
-        Garbage{"no_body", Kind::garbage},
-        Garbage{"bad_failure", Kind::garbage},
-        Garbage{"descriptors", Kind::garbage},
-        Garbage{"silent", Kind::timed_out}, Garbage{"forks", Kind::timed_out},
-        Garbage{"closes", Kind::garbage}, Garbage{"exit_7", Kind::died},
-        Garbage{"exit_0", Kind::died}, Garbage{"killed", Kind::unavailable}),
-    [](const auto& each) { return each.param.behaviour; });
-
-TEST_P(BadRunnerTest, EndsAsItDeserves) {
-  auto runner = start_bad(GetParam().behaviour);
-  ASSERT_TRUE(runner) << runner.error().message;
-  const std::vector<pid_t> before = children_of((*runner)->pid());
-  const auto answer = (*runner)->call(protocol::Unload{1}, 300);
-  ASSERT_FALSE(answer);
-  EXPECT_EQ(answer.error().kind, GetParam().kind) << answer.error().message;
-  EXPECT_FALSE(answer.error().message.empty());
-  EXPECT_FALSE((*runner)->usable());
-  EXPECT_TRUE(ends((*runner)->pid()));
-}
-
-// A second answer is not taken for the answer to the next request.
-TEST(BadRunner, ASecondAnswerIsNotTakenForTheNext) {
-  auto runner = start_bad("twice");
-  ASSERT_TRUE(runner);
-  EXPECT_TRUE((*runner)->call(protocol::Unload{1}, 1000));
-  const auto next = (*runner)->call(protocol::Unload{2}, 1000);
-  ASSERT_FALSE(next);
-  EXPECT_EQ(next.error().kind, Kind::garbage);
-}
-
-TEST(BadRunner, APullOfAnotherSizeIsNotTaken) {
-  auto runner = start_bad("short_pull");
-  ASSERT_TRUE(runner);
-  auto memory = protocol::SharedMemory::create(64, false);
-  const int buffer = test::value_of((*runner)->lend(*memory, true));
-  const auto pulled = (*runner)->pull(buffer, *memory, 0, 64);
-  ASSERT_FALSE(pulled);
-  EXPECT_EQ(pulled.error().kind, Kind::garbage);
-  EXPECT_EQ(memory->bytes()[0], std::byte{0});
 }
 
 TEST(RunnerEnd, ARunnerEndsWithItsOwner) {

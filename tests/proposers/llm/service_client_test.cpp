@@ -13,54 +13,25 @@
 #include <thread>
 #include <vector>
 
-#include "evoke/base/fd.h"
-#include "evoke/base/subprocess.h"
 #include "tests/proposers/llm/local_service.h"
+#include "tests/proposers/llm/service_setup.h"
 #include "tests/support/temporary_folder.h"
 
 namespace evoke::llm {
 namespace {
 
+using test::ask;
 using test::complains;
+using test::kKey;
 using test::LocalService;
+using test::options_for;
 using test::says;
 using test::ServiceReply;
 using test::ServiceRequest;
+using test::test_key;
 using testing::HasSubstr;
 using testing::Not;
 using Fault = ServiceReply::Fault;
-
-constexpr char kKey[] = "sk-very-secret-0123456789";
-
-ApiKey test_key() {
-  ::setenv("EVOKE_TEST_KEY", kKey, 1);
-  auto key = ApiKey::from_environment("EVOKE_TEST_KEY").value();
-  ::unsetenv("EVOKE_TEST_KEY");
-  return key;
-}
-
-// Waits that a test can afford.
-ServiceOptions options_for(const std::string& url) {
-  ServiceOptions options;
-  options.base_url = url;
-  options.key = test_key();
-  options.timeout_s = 20;
-  options.tries = 3;
-  options.first_backoff_s = 0.01;
-  options.longest_backoff_s = 0.02;
-  options.breaker.failures = 100;
-  options.breaker.first_pause_s = 0.02;
-  options.breaker.longest_pause_s = 0.05;
-  options.prices =
-      PriceTable::parse("[\"priced\"]\ninput = 1000\noutput = 10000\n",
-                        "p.toml", PriceTable())
-          .value();
-  return options;
-}
-
-ChatRequest ask(const std::string& model = "priced") {
-  return {model, {{"user", "hello"}}, {}, 1};
-}
 
 TEST(ServiceClient, AsksAndReadsTheAnswer) {
   LocalService service([](const auto&, int) { return says("hi"); });
@@ -441,77 +412,6 @@ TEST(ServiceClient, RefusesUrlsThatGiveAwaySecrets) {
   EXPECT_EQ(message("http://localhost:8080/v1"), "");
   EXPECT_EQ(message("http://[::1]:8080/v1"), "");
   EXPECT_EQ(message("https://example.com/v1"), "");
-}
-
-// ------------------------------------------------------------------- TLS
-
-constexpr char kTlsServer[] = R"python(
-import http.server, os, ssl, sys
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
-        body = b'{"choices": [{"message": {"content": "hi"}}]}'
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def log_message(self, *words):
-        pass
-server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(sys.argv[1] + "/cert.pem", sys.argv[1] + "/key.pem")
-server.socket = context.wrap_socket(server.socket, server_side=True)
-with open(sys.argv[1] + "/port.new", "w") as out:
-    out.write(str(server.server_address[1]))
-os.rename(sys.argv[1] + "/port.new", sys.argv[1] + "/port")
-while True:
-    server.handle_request()
-)python";
-
-Subprocess start(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), "/usr/bin/env");
-  SubprocessOptions options;
-  options.arguments = std::move(arguments);
-  const char* const path = std::getenv("PATH");
-  options.environment = {std::string("PATH=") +
-                         (path != nullptr ? path : "/usr/bin:/bin")};
-  return Subprocess::start(options).value();
-}
-
-TEST(ServiceClient, DoesNotTrustACertificateThatNobodySigned) {
-  const evoke::test::TemporaryFolder folder;
-  Subprocess certify =
-      start({"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes",
-             "-days", "2", "-subj", "/CN=localhost", "-addext",
-             "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout",
-             folder.file("key.pem"), "-out", folder.file("cert.pem")});
-  const auto ended = certify.wait(60'000);
-  ASSERT_TRUE(ended && ended->ok()) << certify.output();
-  std::ofstream(folder.file("server.py")) << kTlsServer;
-  Subprocess server =
-      start({"python3", folder.file("server.py"), folder.path()});
-  Result<std::string> port = read_file(folder.file("port"));
-  for (int i = 0; i < 600 && !port; ++i) {
-    ASSERT_FALSE(server.wait(100)) << server.output();
-    port = read_file(folder.file("port"));
-  }
-  ASSERT_TRUE(port);
-
-  ServiceOptions options = options_for("https://127.0.0.1:" + *port + "/v1");
-  options.breaker.failures = 1;
-  ServiceClient wary(options);
-  const auto refused = wary.chat(ask(), nullptr);
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().kind, ChatErrorKind::service_down);
-  EXPECT_FALSE(refused.error().transient);
-  EXPECT_EQ(refused.error().requests, 1);  // it will not get better
-  EXPECT_THAT(refused.error().message, HasSubstr("not trusted"));
-
-  options.ca_file = folder.file("cert.pem");
-  ServiceClient trusting(options);
-  const auto reply = trusting.chat(ask(), nullptr);
-  ASSERT_TRUE(reply) << reply.error().message;
-  EXPECT_EQ(reply->text, "hi");
 }
 
 }  // namespace

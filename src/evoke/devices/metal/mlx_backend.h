@@ -52,6 +52,10 @@ class MlxBackend {
 
   // Nothing runs yet. One array for each output.
   virtual Result<std::vector<ArrayId>> launch(const MlxLaunch& launch) = 0;
+  // mx.fast.scaled_dot_product_attention, on the path that MLX chooses. Causal
+  // is aligned at the bottom right. Nothing runs yet.
+  virtual Result<ArrayId> attention(ArrayId query, ArrayId key, ArrayId value,
+                                    float scale, bool causal) = 0;
   // Runs what these depend on and waits for it.
   virtual Result<void> evaluate(std::span<const ArrayId> arrays) = 0;
   // An evaluated, contiguous array into host memory with any strides.

@@ -201,6 +201,15 @@ class RealBackend : public MlxBackend {
     });
   }
 
+  Result<ArrayId> attention(ArrayId query, ArrayId key, ArrayId value,
+                            float scale, bool causal) override {
+    return guarded([&]() -> Result<ArrayId> {
+      return add(mx::fast::scaled_dot_product_attention(
+          arrays_.at(query), arrays_.at(key), arrays_.at(value), scale,
+          causal ? "causal" : "", {}, {}, false, gpu()));
+    });
+  }
+
   Result<void> evaluate(std::span<const ArrayId> ids) override {
     return guarded([&]() -> Result<void> {
       std::vector<mx::array> wanted;

@@ -17,9 +17,7 @@ std::vector<int64_t> contiguous_strides(const std::vector<int64_t>& shape) {
   return strides;
 }
 
-}  // namespace
-
-MlxKernel chain_link(const MlxArray& query) {
+MlxKernel chain_kernel(const MlxArray& query) {
   MlxKernel kernel;
   kernel.name = "evoke_chain_link";
   MlxArray given = query;
@@ -35,6 +33,23 @@ MlxKernel chain_link(const MlxArray& query) {
       "next[i] = given[elem_to_loc(i, given_shape, given_strides, "
       "given_ndim)];\n";
   return kernel;
+}
+
+}  // namespace
+
+Result<ArrayId> chain_link(MlxBackend& backend, const TensorLayout& query,
+                           ArrayId given, ArrayId previous) {
+  const MlxKernel kernel =
+      chain_kernel({"query", element_type_of(query.type), query.shape});
+  MlxLaunch launch;
+  launch.kernel = &kernel;
+  launch.inputs = {given, previous == 0 ? given : previous};
+  launch.output_shapes = {query.shape};
+  launch.grid = {query.num_elements(), 1, 1};
+  launch.threadgroup = {256, 1, 1};
+  auto linked = backend.launch(launch);
+  if (!linked) return error_of(linked);
+  return linked->front();
 }
 
 struct MlxSession::Call {
@@ -154,21 +169,11 @@ Result<void> MlxSession::stage(std::span<const CallId> calls, bool inputs) {
 }
 
 Result<ArrayId> MlxSession::link(Call& call, ArrayId previous) {
-  const BoundTensor& query = call.tensors.front();
-  const ArrayId given = call.inputs.at(query.layout.name);
-  if (previous == 0) previous = given;
-  const MlxKernel kernel = chain_link(
-      {"query", element_type_of(query.layout.type), query.layout.shape});
-  MlxLaunch launch;
-  launch.kernel = &kernel;
-  launch.inputs = {given, previous};
-  launch.output_shapes = {query.layout.shape};
-  launch.grid = {query.layout.num_elements(), 1, 1};
-  launch.threadgroup = {256, 1, 1};
-  auto linked = backend_->launch(launch);
-  if (!linked) return error_of(linked);
-  call.links.push_back(linked->front());
-  return linked->front();
+  const TensorLayout& query = call.tensors.front().layout;
+  auto linked =
+      chain_link(*backend_, query, call.inputs.at(query.name), previous);
+  if (linked) call.links.push_back(*linked);
+  return linked;
 }
 
 // A size, a scalar or a layout: made once for each call.

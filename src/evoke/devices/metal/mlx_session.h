@@ -18,8 +18,10 @@
 
 namespace evoke::metal {
 
-// The link of a chain: `next` is a copy of `given` that waits for `previous`.
-MlxKernel chain_link(const MlxArray& query);
+// The link of a chain: a copy of `given`, an array as `query` describes it,
+// that waits for `previous`. 0: for nothing.
+Result<ArrayId> chain_link(MlxBackend& backend, const TensorLayout& query,
+                           ArrayId given, ArrayId previous);
 
 class MlxSession : public DeviceSession {
  public:

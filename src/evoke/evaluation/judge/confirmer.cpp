@@ -30,12 +30,15 @@ Confirmer::Confirmer(Workbench& bench, RaceTrack& track, Reference reference,
       track_(track),
       reference_(std::move(reference)),
       baselines_(std::move(baselines)),
-      options_(options) {}
+      options_(std::move(options)),
+      validators_(options_.tools) {}
 
 Outcome Confirmer::confirm(const EvaluationRequest& request) {
   Judging judging(bench_, request.candidate, track_.shapes());
   judging.plan();
-  if (!judging.done()) judging.compile(track_.workload(), {GateLevel::full});
+  if (!judging.done()) {
+    judging.compile(track_.workload(), {GateLevel::screen, GateLevel::full});
+  }
   if (!judging.done()) judging.load();
   judging.enter(Stage::confirm);
   std::vector<Shape> timed;
@@ -46,6 +49,9 @@ Outcome Confirmer::confirm(const EvaluationRequest& request) {
   if (!judging.done()) {
     judging.run_gate(Stage::confirm, track_.workload(), GateLevel::full,
                      options_.gate, CaseSeeds::fresh);
+  }
+  if (!judging.done()) {
+    judging.validate(validators_, track_.workload(), reference_.text);
   }
   if (!judging.done()) race_baselines(judging, shapes);
   if (!judging.done()) judging.veto_implausible(track_, timed, shapes, 1.0);

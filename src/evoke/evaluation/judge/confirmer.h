@@ -11,6 +11,7 @@
 #include "evoke/evaluation/judge/gate.h"
 #include "evoke/evaluation/judge/judging.h"
 #include "evoke/evaluation/judge/race_track.h"
+#include "evoke/evaluation/judge/validation.h"
 #include "evoke/evaluation/judge/workbench.h"
 #include "evoke/evolution/interfaces/evaluator.h"
 
@@ -25,6 +26,7 @@ struct ConfirmerOptions {
   double baseline_confidence = 0.99;
   GateOptions gate{
       .call_timeout_ms = 20'000, .scratch_repeats = 100, .verify_inputs = true};
+  std::vector<ValidationTool> tools;  // that have to be content as well
 };
 
 class Confirmer {
@@ -62,6 +64,7 @@ class Confirmer {
   Reference reference_;
   std::vector<Opponent*> baselines_;
   ConfirmerOptions options_;
+  Validators validators_;
 };
 
 }  // namespace evoke::judge

@@ -172,6 +172,18 @@ void Judging::run_gate(Stage stage, const Workload& workload, GateLevel level,
   }
 }
 
+void Judging::validate(Validators& validators, const Workload& workload,
+                       const std::string& known_right) {
+  if (validators.empty()) return;
+  auto verdict = validators.judge(bench_, *build_, workload, known_right);
+  if (!verdict) return end(verdict.error());
+  outcome_.details["validation"] = verdict->said;
+  if (!verdict->complaint) return;
+  end(verdict->complaint->out_of_bounds ? OutcomeKind::out_of_bounds
+                                        : OutcomeKind::incorrect,
+      verdict->complaint->message);
+}
+
 std::optional<RaceResult> Judging::race(RaceTrack& track, Opponent& opponent,
                                         const RaceTrack::Request& request) {
   auto result = track.race(*kernel_, opponent, request);

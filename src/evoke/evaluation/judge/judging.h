@@ -12,6 +12,7 @@
 #include "evoke/evaluation/judge/novelty.h"
 #include "evoke/evaluation/judge/race_track.h"
 #include "evoke/evaluation/judge/stage_clock.h"
+#include "evoke/evaluation/judge/validation.h"
 #include "evoke/evaluation/judge/workbench.h"
 
 namespace evoke::judge {
@@ -39,6 +40,9 @@ class Judging {
   void load();
   void run_gate(Stage stage, const Workload& workload, GateLevel level,
                 const GateOptions& options, CaseSeeds seeds);
+  // Under tools of the device's maker.
+  void validate(Validators& validators, const Workload& workload,
+                const std::string& known_right);
   // Empty when it ended.
   std::optional<RaceResult> race(RaceTrack& track, Opponent& opponent,
                                  const RaceTrack::Request& request);

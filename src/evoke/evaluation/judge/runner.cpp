@@ -27,8 +27,10 @@ constexpr const char* kCudaVariables[] = {
     "EVOKE_NVRTC",          "EVOKE_CUDA_BIN",    "VIRTUAL_ENV"};
 // How often the runner's memory is looked at while it is waited for.
 constexpr int64_t kWatchSliceMs = 50;
-// How long a runner that closed its connection may take to end.
-constexpr int64_t kEndTimeoutMs = 2000;
+// How long a runner that closed its connection may take to end, alone or with
+// a tool that has yet to say what it saw.
+constexpr int64_t kEndTimeoutMs = 2'000;
+constexpr int64_t kWatchedEndTimeoutMs = 60'000;
 
 // From the operating system, like every secret here.
 std::string make_nonce() {
@@ -47,6 +49,7 @@ Runner::Runner(protocol::Channel channel, Subprocess process,
       process_(std::move(process)),
       limits_(limits),
       shared_memory_(shared_memory),
+      end_timeout_ms_(kEndTimeoutMs),
       nonce_(std::move(nonce)) {}
 
 Runner::~Runner() {
@@ -62,15 +65,15 @@ RunnerResult<std::unique_ptr<Runner>> Runner::start(const std::string& program,
   auto channels = protocol::Channel::make_pair();
   if (!channels) return own_fault(channels.error());
   SubprocessOptions options;
-  options.arguments = {program,
-                       "--role",
-                       std::string(to_string(spec.role)),
-                       "--device",
-                       spec.device,
-                       "--threads",
-                       std::to_string(spec.num_threads),
-                       "--fd",
-                       std::to_string(kRunnerFd)};
+  options.arguments = spec.tool.launcher;
+  for (const std::string& argument :
+       {program, std::string("--role"), std::string(to_string(spec.role)),
+        std::string("--device"), spec.device, std::string("--threads"),
+        std::to_string(spec.num_threads), std::string("--fd"),
+        std::to_string(kRunnerFd)}) {
+    options.arguments.push_back(argument);
+  }
+  options.environment = spec.tool.environment;
   const auto add = [&](const char* name, const std::string& value) {
     options.arguments.emplace_back(name);
     options.arguments.push_back(value);
@@ -97,9 +100,11 @@ RunnerResult<std::unique_ptr<Runner>> Runner::start(const std::string& program,
                      ? process.error().message + "; build it, or name its place"
                      : process.error().message);
   }
-  return std::unique_ptr<Runner>(new Runner(std::move(channels->first),
+  std::unique_ptr<Runner> runner(new Runner(std::move(channels->first),
                                             std::move(*process), limits,
                                             shared_memory, make_nonce()));
+  if (!spec.tool.name.empty()) runner->end_timeout_ms_ = kWatchedEndTimeoutMs;
+  return runner;
 }
 
 RunnerResult<void> Runner::greet() {
@@ -184,7 +189,7 @@ tl::unexpected<RunnerFault> Runner::end_after(const Error& error) {
   std::optional<ExitStatus> status;
   {
     const std::lock_guard lock(kill_mutex_);
-    status = process_.wait(kEndTimeoutMs);
+    status = process_.wait(end_timeout_ms_);
     if (status) usable_ = false;
   }
   if (!status) return end(Kind::garbage, error.message);
@@ -233,6 +238,22 @@ void Runner::pause() {
 void Runner::resume() {
   const std::lock_guard lock(kill_mutex_);
   if (usable_) resume_with_descendants(process_.pid());
+}
+
+WatchedEnd Runner::finish() {
+  channel_.close();
+  usable_ = false;
+  const int64_t deadline_ns = monotonic_ns() + end_timeout_ms_ * 1'000'000;
+  std::optional<ExitStatus> status;
+  while (!status && !cancelled_ && monotonic_ns() < deadline_ns) {
+    const std::lock_guard lock(kill_mutex_);
+    status = process_.wait(kWatchSliceMs);
+  }
+  if (!status) {
+    const std::lock_guard lock(kill_mutex_);
+    status = process_.kill();
+  }
+  return {*status, output_tail()};
 }
 
 std::string Runner::output_tail() { return to_valid_utf8(process_.output()); }

@@ -15,6 +15,7 @@
 #include "evoke/base/error.h"
 #include "evoke/base/subprocess.h"
 #include "evoke/evaluation/judge/runner_fault.h"
+#include "evoke/evaluation/judge/validation_tool.h"
 #include "evoke/evaluation/protocol/channel.h"
 #include "evoke/evaluation/protocol/messages.h"
 #include "evoke/evaluation/protocol/shared_memory.h"
@@ -29,6 +30,7 @@ struct RunnerSpec {
   int num_threads = 0;
   std::string private_folder;
   int64_t cpu_seconds = 0;
+  ValidationTool tool;  // that watches it; without a name: none
   auto operator<=>(const RunnerSpec&) const = default;
 };
 
@@ -69,6 +71,9 @@ class Runner {
   RunnerResult<void> pull(int buffer, const protocol::SharedMemory& memory,
                           int64_t offset_bytes, int64_t bytes);
 
+  // Tells it that nothing more comes and waits for its end, and that of the
+  // tool that watches it.
+  WatchedEnd finish();
   // Kills it; the call that waits for it ends as `cancelled`.
   void cancel();
   // Its process and all that it started stand still, or go on. Nothing where
@@ -94,6 +99,7 @@ class Runner {
   Subprocess process_;
   RunnerLimits limits_;
   bool shared_memory_ = true;
+  int64_t end_timeout_ms_;
   std::string nonce_;
   protocol::Greeting greeting_;
   int64_t number_ = 0;

@@ -108,6 +108,13 @@ RunnerResult<std::shared_ptr<Runner>> Workbench::lasting_runner() {
   return pool_->take(execute_spec(0));
 }
 
+RunnerResult<std::shared_ptr<Runner>> Workbench::watched_runner(
+    const ValidationTool& tool) {
+  RunnerSpec spec = execute_spec(0);
+  spec.tool = tool;
+  return pool_->take(spec);
+}
+
 RunnerResult<std::shared_ptr<Runner>> Workbench::baseline_runner(
     const std::string& name) {
   RunnerSpec spec = execute_spec(0);

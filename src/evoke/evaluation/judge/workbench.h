@@ -55,9 +55,12 @@ class Workbench {
   const DeviceLimits& limits() const { return greeting_.limits; }
   Dialect dialect() const { return dialect_; }
 
-  // A fresh runner for a candidate, or for a kernel that stays.
+  // A fresh runner for a candidate, for a kernel that stays, or for a
+  // candidate that a tool is to watch.
   RunnerResult<std::shared_ptr<Runner>> candidate_runner();
   RunnerResult<std::shared_ptr<Runner>> lasting_runner();
+  RunnerResult<std::shared_ptr<Runner>> watched_runner(
+      const ValidationTool& tool);
   RunnerResult<std::shared_ptr<Runner>> baseline_runner(
       const std::string& name);
 

@@ -54,7 +54,7 @@ class HostCompiler final : public Compiler {
                           const ProblemSignature& signature,
                           const CompileUnit& unit);
   Step run_step(const std::vector<std::string>& arguments,
-                const std::string& folder) const;
+                const std::string& folder, int64_t time_limit_ms) const;
   Step read_unit(Reading reading, const std::string& folder) const;
   // The syntax tree of the kernels, as text.
   Step dump_unit(const std::string& folder) const;
