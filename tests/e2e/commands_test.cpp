@@ -16,6 +16,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// One that compiles and gives wrong answers.
+std::string wrong_kernel() {
+  std::ifstream file(EVOKE_KERNELS "/attention/cpu/three_pass.cpp");
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  const std::string sound = "= scale * ";
+  text.replace(text.find(sound), sound.size(), "= 1.05f * scale * ");
+  return text;
+}
+
 TEST(Verify, TellsRightFromWrong) {
   const Desk desk;
   fs::copy_file(EVOKE_KERNELS "/attention/cpu/three_pass.cpp",
@@ -25,17 +34,13 @@ TEST(Verify, TellsRightFromWrong) {
   EXPECT_TRUE(right["right"].get<bool>());
   EXPECT_GT(right["cases"].size(), 5U);
 
-  std::ifstream file(desk.file("right.cpp"));
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  const std::string sound = "scale";
-  const auto at = text.rfind(sound);
-  ASSERT_NE(at, std::string::npos);
-  text.replace(at, sound.size(), "(scale * 1.05f)");
-  desk.write("wrong.cpp", text);
+  desk.write("wrong.cpp", wrong_kernel());
   const Ended wrong =
       desk.run({"verify", "wrong.cpp", "--quick", "--workload", "tiny.toml"});
   EXPECT_EQ(wrong.code, 1);
   EXPECT_NE(wrong.output.find("WRONG"), std::string::npos) << wrong.output;
+  EXPECT_NE(wrong.output.find("of its limit"), std::string::npos)
+      << wrong.output;  // it ran
 }
 
 TEST(Bench, RacesAgainstAnotherKernel) {
@@ -53,6 +58,48 @@ TEST(Bench, RacesAgainstAnotherKernel) {
     EXPECT_GE(each["pairs"].size(), 1U);
     EXPECT_GT(each["speedup"].get<double>(), 0);
   }
+}
+
+TEST(Profile, ShowsWhatAKernelIsMadeOfAndItsTime) {
+  const Desk desk;
+  const std::string kernel = EVOKE_KERNELS "/attention/cpu/composite.cpp";
+  const Json result =
+      desk.json({"profile", kernel, "--workload", "tiny.toml", "--shape",
+                 "decode-96", "--shape", "Lq=8,Lk=8", "--pairs", "3"});
+  EXPECT_EQ(result["device"], "cpu");
+  ASSERT_EQ(result["shapes"].size(), 2U);
+  for (const Json& shape : result["shapes"]) {
+    EXPECT_GT(shape["launches"].size(), 0U);
+    EXPECT_GT(shape["report"]["code_bytes"].get<int64_t>(), 0);
+    EXPECT_GT(shape["work"]["flops"].get<double>(), 0);
+    EXPECT_GT(shape["time"]["us"].get<double>(), 0);
+    EXPECT_GT(shape["time"]["of_roof"].get<double>(), 0);
+    EXPECT_GE(shape["time"]["samples_us"].size(), 2U);
+  }
+  EXPECT_FALSE(result.contains("not_timed"));
+  EXPECT_FALSE(result.contains("not_profiled"));  // no GPU, no word about it
+}
+
+TEST(Profile, SaysWhereThereIsNoTimeToShow) {
+  const Desk desk;
+  desk.write("wrong.cpp", wrong_kernel());
+  const Ended wrong =
+      desk.run({"profile", "wrong.cpp", "--workload", "tiny.toml"});
+  EXPECT_EQ(wrong.code, 1);
+  for (const char* part : {" of code", "WRONG incorrect", "not timed"}) {
+    EXPECT_NE(wrong.output.find(part), std::string::npos) << wrong.output;
+  }
+#ifdef __linux__
+  const Ended metal =
+      desk.run({"profile", EVOKE_KERNELS "/attention/metal/composite.metal",
+                "--shape", "decode-256"});
+  if (metal.output.find("clang") != std::string::npos && metal.code != 0) {
+    GTEST_SKIP() << metal.output;
+  }
+  EXPECT_EQ(metal.code, 0) << metal.output;
+  EXPECT_NE(metal.output.find("not timed"), std::string::npos) << metal.output;
+  EXPECT_NE(metal.output.find("launch"), std::string::npos) << metal.output;
+#endif
 }
 
 TEST(Doctor, SaysWhatThisMachineCanDo) {
@@ -202,6 +249,21 @@ const Misuse kMisuses[] = {
     {"bench_without_variant",
      {"bench", "decode_only.cpp", "--workload", "prefill.toml"},
      "no variant takes any shape of prefill"},
+    {"profile_without_variant",
+     {"profile", "decode_only.cpp", "--workload", "prefill.toml"},
+     "no variant takes any shape of prefill"},
+    {"profile_unknown_shape",
+     {"profile", "decode_only.cpp", "--shape", "decode-4095"},
+     "decode-4096"},
+    {"profile_bad_letters",
+     {"profile", "decode_only.cpp", "--shape", "Lk=many"},
+     "Lk=many"},
+    {"profile_beyond_memory",
+     {"profile", "decode_only.cpp", "--shape", "B=4096,Lk=4000000"},
+     "GB of memory are free"},
+    {"profile_on_another_device",
+     {"profile", "decode_only.cpp", "--device", "cuda"},
+     "does not run"},
     {"evolve_without_variant",
      {"evolve", "decode_only.cpp", "--workload", "prefill.toml"},
      "no variant for prefill-64"},
@@ -245,8 +307,9 @@ INSTANTIATE_TEST_SUITE_P(All, MisuseTest, ::testing::ValuesIn(kMisuses),
 TEST(Programs, EveryCommandHasExamplesOfItsOwn) {
   const Desk desk;
   for (const std::string command :
-       {"evolve", "verify", "bench", "selftest", "status", "inspect", "report",
-        "export", "compare", "generate", "inbox", "import", "doctor"}) {
+       {"evolve", "verify", "bench", "profile", "selftest", "status", "inspect",
+        "report", "export", "compare", "generate", "inbox", "import",
+        "doctor"}) {
     if (command == "generate" && !fs::exists(EVOKE_MODEL_PROGRAM)) continue;
     const Ended help = desk.run({command, "--help"});
     EXPECT_EQ(help.code, 0) << command;

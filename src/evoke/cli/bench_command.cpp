@@ -30,28 +30,6 @@ struct Options {
   bool warm = false;
 };
 
-// Shapes that a kernel has no variant for are left out, and said so.
-Workload covered(const Laboratory& laboratory, const KernelFile& file,
-                 std::vector<std::string>& left_out) {
-  Workload workload = laboratory.workload;
-  const judge::KernelBuild build =
-      value_or_throw(laboratory.bench->plan(file.text, file.path, {}));
-  std::erase_if(workload.shapes, [&](const WorkloadShape& each) {
-    const auto plan = build.plan_for(each.shape);
-    if (plan) return false;
-    if (plan.error().kind != ErrorKind::absent) {
-      throw StartupError(plan.error().message);
-    }
-    left_out.push_back(each.shape.name);
-    return true;
-  });
-  if (workload.shapes.empty()) {
-    throw StartupError(file.path + ": no variant takes any shape of " +
-                       workload.name + "; choose another --workload");
-  }
-  return workload;
-}
-
 struct KernelResult {
   std::string path;
   std::vector<std::string> left_out;
@@ -67,7 +45,7 @@ class Bench {
   KernelResult run(const KernelFile& file) {
     KernelResult result;
     result.path = file.path;
-    const Workload workload = covered(laboratory_, file, result.left_out);
+    const Workload workload = covered_part(laboratory_, file, result.left_out);
     judge::Workbench& bench = *laboratory_.bench;
     auto track = value_or_throw(judge::RaceTrack::open(bench, workload, {}));
     Candidate candidate;

@@ -55,6 +55,7 @@ int run(int argc, char** argv) {
   add_evolve(app, context, chosen);
   add_verify(app, context, chosen);
   add_bench(app, context, chosen);
+  add_profile(app, context, chosen);
   add_selftest(app, context, chosen);
   add_status(app, context, chosen);
   add_inspect(app, context, chosen);

@@ -17,6 +17,7 @@ using Command = std::function<int()>;
 void add_evolve(CLI::App& app, Context& context, Command& chosen);
 void add_verify(CLI::App& app, Context& context, Command& chosen);
 void add_bench(CLI::App& app, Context& context, Command& chosen);
+void add_profile(CLI::App& app, Context& context, Command& chosen);
 void add_selftest(CLI::App& app, Context& context, Command& chosen);
 void add_report(CLI::App& app, Context& context, Command& chosen);
 void add_status(CLI::App& app, Context& context, Command& chosen);

@@ -10,4 +10,16 @@ KernelFile read_kernel_file(const std::string& path) {
   return {path, source.text(), std::string(to_string(source.dialect()))};
 }
 
+KernelFile read_kernel_file(const std::string& path,
+                            const std::string& device) {
+  KernelFile file = read_kernel_file(path);
+  if (device.empty()) return file;
+  if (kind_of_device(device) != kind_of_device(file.device)) {
+    throw UsageError("--device " + device + " does not run " + path + "; " +
+                     file.device + " does");
+  }
+  file.device = device;
+  return file;
+}
+
 }  // namespace evoke::cli

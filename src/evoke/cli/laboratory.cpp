@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <utility>
 
 #include "evoke/attention/problem.h"
 #include "evoke/cli/commands.h"
@@ -34,10 +35,18 @@ void require_memory_for(const Problem& problem, const Workload& workload) {
 
 Laboratory open_laboratory(const Context& context, const std::string& device,
                            const std::string& workload, int spare_runners) {
+  return open_laboratory(
+      context, device,
+      value_or_throw(make_attention_problem()->workload(workload)),
+      spare_runners);
+}
+
+Laboratory open_laboratory(const Context& context, const std::string& device,
+                           Workload workload, int spare_runners) {
   Laboratory laboratory;
   laboratory.device = value_or_throw(choose_device(device));
   laboratory.problem = make_attention_problem();
-  laboratory.workload = value_or_throw(laboratory.problem->workload(workload));
+  laboratory.workload = std::move(workload);
   require_memory_for(*laboratory.problem, laboratory.workload);
   judge::WorkbenchOptions options;
   options.runner_path = context.runner_path();
@@ -50,6 +59,27 @@ Laboratory open_laboratory(const Context& context, const std::string& device,
   laboratory.bench =
       value_or_throw(judge::Workbench::open(*laboratory.problem, options));
   return laboratory;
+}
+
+Workload covered_part(const Laboratory& laboratory, const KernelFile& file,
+                      std::vector<std::string>& left_out) {
+  Workload workload = laboratory.workload;
+  const judge::KernelBuild build =
+      value_or_throw(laboratory.bench->plan(file.text, file.path, {}));
+  std::erase_if(workload.shapes, [&](const WorkloadShape& each) {
+    const auto plan = build.plan_for(each.shape);
+    if (plan) return false;
+    if (plan.error().kind != ErrorKind::absent) {
+      throw StartupError(plan.error().message);
+    }
+    left_out.push_back(each.shape.name);
+    return true;
+  });
+  if (workload.shapes.empty()) {
+    throw StartupError(file.path + ": no variant takes any shape of " +
+                       workload.name + "; choose another --workload");
+  }
+  return workload;
 }
 
 const std::vector<std::string>& baseline_names(const std::string& device) {

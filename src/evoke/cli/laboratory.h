@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "evoke/cli/context.h"
+#include "evoke/cli/kernel_file.h"
 #include "evoke/core/problem.h"
 #include "evoke/evaluation/judge/race_track.h"
 #include "evoke/evaluation/judge/runner_fault.h"
@@ -24,6 +25,13 @@ struct Laboratory {
 // Throws StartupError: no such device or workload, no runner, no compiler.
 Laboratory open_laboratory(const Context& context, const std::string& device,
                            const std::string& workload, int spare_runners);
+Laboratory open_laboratory(const Context& context, const std::string& device,
+                           Workload workload, int spare_runners);
+
+// The laboratory's workload without the shapes that the kernel has no variant
+// for; their names go to `left_out`. Throws StartupError: nothing is left.
+Workload covered_part(const Laboratory& laboratory, const KernelFile& file,
+                      std::vector<std::string>& left_out);
 
 // The baselines that answer here, opened on this track; those that do not
 // are named in `missing` with the reason.

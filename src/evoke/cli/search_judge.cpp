@@ -1,9 +1,12 @@
 #include "evoke/cli/search_judge.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
+#include "evoke/base/log.h"
 #include "evoke/cli/commands.h"
+#include "evoke/evaluation/judge/profiler.h"
 
 namespace evoke::cli {
 namespace {
@@ -43,6 +46,25 @@ judge::Confirmer::Reference quickest(judge::Workbench& bench,
     }
   }
   return {best->name, best->source.text()};
+}
+
+// What the profiler sees of each confirmed kernel, where it is installed.
+std::function<void(const Candidate&, Outcome&)> profiling(
+    const SearchJudge& judge) {
+  judge::Workbench& bench = *judge.laboratory.bench;
+  if (bench.greeting().device_kind != "cuda") return {};
+  const std::string profiler = judge::find_profiler();
+  if (profiler.empty()) {
+    log_warn("outcomes and prompts have no profiler section: " +
+             judge::profiler_missing());
+    return {};
+  }
+  const Workload& workload = judge.laboratory.workload;
+  return [&bench, &workload, profiler](const Candidate& candidate,
+                                       Outcome& outcome) {
+    outcome.details["profile"] =
+        judge::profile_heaviest(bench, candidate.text, workload, profiler);
+  };
 }
 
 }  // namespace
@@ -92,6 +114,7 @@ std::unique_ptr<SearchJudge> open_search_judge(
       bench, *judge->track, judge->reference, opponents, confirmer);
   judge::ParallelEvaluatorOptions evaluator;
   evaluator.num_workers = config.workers;
+  evaluator.when_confirmed = profiling(*judge);
   judge->evaluator = std::make_unique<judge::ParallelEvaluator>(
       bench, *judge->cascade, *judge->confirmer, evaluator);
   return judge;

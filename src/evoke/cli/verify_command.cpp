@@ -135,14 +135,7 @@ void print_report(const Context& context, const Options& options,
 }
 
 int verify_kernel(const Context& context, const Options& options) {
-  KernelFile file = read_kernel_file(options.kernel);
-  if (!options.device.empty()) {
-    if (kind_of_device(options.device) != kind_of_device(file.device)) {
-      throw UsageError("--device " + options.device + " does not run " +
-                       options.kernel + "; " + file.device + " does");
-    }
-    file.device = options.device;
-  }
+  const KernelFile file = read_kernel_file(options.kernel, options.device);
   Laboratory laboratory =
       open_laboratory(context, file.device, options.workload, 0);
   if (!options.heads.empty()) {

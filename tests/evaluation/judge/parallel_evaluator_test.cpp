@@ -80,8 +80,12 @@ class ParallelEvaluatorTest : public ::testing::Test {
 };
 
 TEST_F(ParallelEvaluatorTest, JudgesManyAtOnceAndLosesNone) {
+  ParallelEvaluatorOptions options = workers(3);
+  options.when_confirmed = [](const Candidate& candidate, Outcome& outcome) {
+    outcome.details["seen"] = candidate.id;
+  };
   ParallelEvaluator evaluator(chamber_.court.bench(), chamber_.cascade,
-                              chamber_.confirmer, workers(3));
+                              chamber_.confirmer, options);
   EXPECT_FALSE(evaluator.wait(0));
   EXPECT_EQ(evaluator.in_flight(), 0);
   test::KernelOptions wrong;
@@ -109,6 +113,8 @@ TEST_F(ParallelEvaluatorTest, JudgesManyAtOnceAndLosesNone) {
     ASSERT_TRUE(outcome);
     EXPECT_TRUE(got.emplace(outcome->candidate, outcome->kind).second);
     EXPECT_EQ(outcome->details.at("attempts"), 1) << outcome->message;
+    EXPECT_EQ(outcome->details.value("seen", 0),
+              outcome->kind == OutcomeKind::confirmed ? 7 : 0);
   }
   EXPECT_EQ(got, expected);
   EXPECT_EQ(evaluator.in_flight(), 0);

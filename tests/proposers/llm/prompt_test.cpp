@@ -88,6 +88,47 @@ TEST(Prompt, OfASeedAloneHasNoEmptySections) {
   expect_golden("improve_bare", shown(prompt->messages));
 }
 
+TEST(Prompt, ShowsWhatAProfilerSaw) {
+  ProposalRequest request = full_request("improve");
+  request.parent.outcome.details["profile"] = Json::parse(R"([
+    {"shape": "decode-4096", "launches": [
+      {"kernel": "split", "compute_percent": 31.25, "memory_percent": 82,
+       "dram_percent": 79.4, "dram_read_bytes": 16.9e6,
+       "dram_written_bytes": 524288, "l2_bytes": 17.2e6, "l2_hit_percent": 12,
+       "occupancy_percent": 24, "duration_us": 9.1,
+       "stalls": [{"reason": "long_scoreboard", "warps": 8.24},
+                  {"reason": "wait", "warps": 1.1}]},
+      {"kernel": "combine", "stalls": [{"reason": "barrier", "warps": 2}]}]},
+    {"shape": "prefill-64", "missing": "the profiler saw no launch"}])");
+  const auto prompt = prompt_of(request, facts(), 100'000);
+  ASSERT_TRUE(prompt);
+  EXPECT_THAT(
+      prompt->messages[1].content,
+      testing::HasSubstr(
+          "seen by the profiler, in percent of what the device can sustain:\n"
+          "- decode-4096, split: arithmetic 31.2 %, memory system 82 %, DRAM "
+          "79.4 %, achieved occupancy 24 %, 16.9 MB read from DRAM, 0.524 MB "
+          "written to it, 17.2 MB through L2, 12 % of it hits; warps waiting "
+          "at each instruction issued: long_scoreboard 8.24, wait 1.1\n"
+          "- decode-4096, combine: warps waiting at each instruction issued: "
+          "barrier 2\n"));
+}
+
+// What comes from a store may be of any form.
+TEST(Prompt, ProfilesOfAnyFormAreShownOrPassedOver) {
+  for (const char* profile :
+       {"null", "3", "[3, null, []]", R"([{"launches": {}}])",
+        R"([{"launches": [3, {}, {"stalls": [3, {"reason": 3}]}]}])",
+        R"([{"shape": 3, "launches": [{"dram_percent": "x"}]}])"}) {
+    ProposalRequest request = full_request("improve");
+    const auto without = prompt_of(request, facts(), 100'000);
+    request.parent.outcome.details["profile"] = Json::parse(profile);
+    const auto prompt = prompt_of(request, facts(), 100'000);
+    ASSERT_TRUE(prompt);
+    EXPECT_EQ(prompt->messages, without->messages) << profile;
+  }
+}
+
 TEST(Prompt, CorrectionTellsTheModelWhy) {
   const auto prompt = prompt_of(full_request("improve"), facts(), 100'000);
   ASSERT_TRUE(prompt);

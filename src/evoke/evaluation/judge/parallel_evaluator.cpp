@@ -98,6 +98,9 @@ Outcome ParallelEvaluator::evaluate(const EvaluationRequest& request) {
       outcome = request.purpose == EvaluationPurpose::confirm
                     ? confirmer_.confirm(request)
                     : cascade_.judge(request);
+      if (outcome.kind == OutcomeKind::confirmed && options_.when_confirmed) {
+        options_.when_confirmed(request.candidate, outcome);
+      }
     } catch (const std::exception& error) {
       // Out of memory, most likely; the search goes on without it.
       outcome = Outcome();

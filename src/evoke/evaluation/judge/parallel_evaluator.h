@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -20,6 +21,9 @@ struct ParallelEvaluatorOptions {
   int num_workers = 1;
   // How often an evaluation is tried when it fails for the machine's reasons.
   int attempts = 3;
+  // Adds to the details of what was confirmed. Called by workers, for one
+  // outcome at a time per worker; must outlive the evaluator.
+  std::function<void(const Candidate&, Outcome&)> when_confirmed;
 };
 
 class ParallelEvaluator : public Evaluator {

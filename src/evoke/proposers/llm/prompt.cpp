@@ -163,6 +163,8 @@ class Writer {
     const std::string compiled =
         compiler_text(request_.parent.outcome, variant_names(parent_));
     if (!compiled.empty()) about += "\n" + compiled;
+    const std::string seen = profile_text(request_.parent.outcome);
+    if (!seen.empty()) about += "\n" + seen;
     values_["parent"] = without_line_end(
         fence_.around(fmt::format("candidate {}", candidate.id), about));
     const std::string file =

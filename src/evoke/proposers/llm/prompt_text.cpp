@@ -15,6 +15,7 @@ constexpr std::size_t kLongestSummary = 240;
 constexpr std::size_t kLongestMessage = 600;
 constexpr std::size_t kMostFeatures = 24;
 constexpr std::size_t kMostWrongCases = 6;
+constexpr std::size_t kMostLaunches = 6;
 
 std::string joined(const std::vector<std::string>& words) {
   std::string text;
@@ -100,6 +101,48 @@ std::string text_at(const Json& row, const char* name) {
   const auto found = row.find(name);
   return found == row.end() || !found->is_string() ? ""
                                                    : found->get<std::string>();
+}
+
+// One launch as a profiler saw it: whatever of it is known.
+std::string launch_text(const Json& launch) {
+  struct Number {
+    const char* name;
+    const char* format;
+    double scale;
+  };
+  constexpr Number kNumbers[] = {
+      {"compute_percent", "arithmetic {} %", 1},
+      {"memory_percent", "memory system {} %", 1},
+      {"dram_percent", "DRAM {} %", 1},
+      {"occupancy_percent", "achieved occupancy {} %", 1},
+      {"dram_read_bytes", "{} MB read from DRAM", 1e-6},
+      {"dram_written_bytes", "{} MB written to it", 1e-6},
+      {"l2_bytes", "{} MB through L2", 1e-6},
+      {"l2_hit_percent", "{} % of it hits", 1}};
+  std::string text;
+  if (!launch.is_object()) return text;
+  for (const Number& each : kNumbers) {
+    const auto found = launch.find(each.name);
+    if (found == launch.end() || !found->is_number()) continue;
+    text += text.empty() ? "" : ", ";
+    text +=
+        fmt::format(fmt::runtime(each.format),
+                    fmt::format("{:.3g}", found->get<double>() * each.scale));
+  }
+  std::string stalls;
+  const auto reasons = launch.find("stalls");
+  if (reasons == launch.end() || !reasons->is_array()) return text;
+  for (const Json& stall : *reasons) {
+    const std::string reason = one_line(text_at(stall, "reason"), 40);
+    const Json warps =
+        stall.is_object() ? stall.value("warps", Json()) : Json();
+    if (reason.empty() || !warps.is_number()) continue;
+    stalls += fmt::format("{}{} {:.3g}", stalls.empty() ? "" : ", ", reason,
+                          warps.get<double>());
+  }
+  if (stalls.empty()) return text;
+  return text + (text.empty() ? "" : "; ") +
+         "warps waiting at each instruction issued: " + stalls;
 }
 
 }  // namespace
@@ -248,6 +291,27 @@ std::string compiler_text(const Outcome& outcome,
     const std::string line = fmt::format("{}: {}\n", name, report);
     // Units of shapes that differ in nothing the compiler reports.
     if (text.find(line) == text.npos) text += line;
+  }
+  return text;
+}
+
+std::string profile_text(const Outcome& outcome) {
+  std::string text;
+  std::size_t lines = 0;
+  for (const Json& shape : list_of(outcome, "profile")) {
+    const auto launches = shape.find("launches");
+    if (launches == shape.end() || !launches->is_array()) continue;
+    for (const Json& launch : *launches) {
+      const std::string seen = launch_text(launch);
+      if (seen.empty() || lines == kMostLaunches) continue;
+      text += fmt::format(
+          "{}- {}, {}: {}\n",
+          lines++ == 0 ? "seen by the profiler, in percent of what the device "
+                         "can sustain:\n"
+                       : "",
+          one_line(text_at(shape, "shape"), 60),
+          one_line(text_at(launch, "kernel"), 40), seen);
+    }
   }
   return text;
 }

@@ -26,6 +26,9 @@ std::string measurements_text(const Outcome& outcome, const PromptFacts& facts);
 // whatever there is. `names`: the variants' names, by index.
 std::string compiler_text(const Outcome& outcome,
                           const std::vector<std::string>& names);
+// What a profiler saw of the launches at the heaviest shapes: rates, traffic,
+// why warps waited. Empty: nothing.
+std::string profile_text(const Outcome& outcome);
 // Kind, stage, message, compiler warnings and the gate's wrong cases.
 std::string failure_text(const Outcome& outcome);
 
