@@ -358,38 +358,52 @@ class ReportMaker {
 };
 
 void conclude(SelftestReport& report) {
-  std::map<SelftestState, std::vector<std::string>> names;
+  SelftestTally tally;
   int wrong = 0, honest = 0, honest_inputs = 0;
   for (const SelftestRow& row : report.rows) {
     if (row.kind == SelftestKind::policy) continue;
-    names[row.state].push_back(row.name);
+    tally.names[row.state].push_back(row.name);
     if (row.state == SelftestState::full_list_only) continue;
     wrong += is_wrong(row.kind) ? 1 : 0;
     if (!is_honest(row.kind)) continue;
     ++honest;
     honest_inputs += row.cells[1].total;
   }
-  const auto list = [&](SelftestState state) {
-    return names[state].empty() ? std::string()
-                                : fmt::format("; {}: {}", to_string(state),
-                                              fmt::join(names[state], ", "));
-  };
-  report.passed = names[SelftestState::survives].empty() &&
-                  names[SelftestState::not_tried].empty() &&
-                  names[SelftestState::refused].empty();
+  report.passed = tally.passed();
   report.verdict = fmt::format(
       "{}: {} of {} wrong kernels rejected, {} of {} honest ones accepted on "
       "all of {} inputs (honest at most {:.2f} of the limit, the weakest "
-      "wrong one {:.2f} x: {}){}{}{}{}",
-      report.passed ? "passed" : "FAILED",
-      names[SelftestState::rejected].size(), wrong,
-      names[SelftestState::accepted].size(), honest, honest_inputs,
+      "wrong one {:.2f} x: {}){}",
+      report.passed ? "passed" : "FAILED", tally.count(SelftestState::rejected),
+      wrong, tally.count(SelftestState::accepted), honest, honest_inputs,
       report.honest_worst, report.mutant_weakest, report.weakest_mutant,
-      list(SelftestState::survives), list(SelftestState::not_tried),
-      list(SelftestState::refused), list(SelftestState::full_list_only));
+      tally.exceptions());
 }
 
 }  // namespace
+
+std::size_t SelftestTally::count(SelftestState state) const {
+  const auto found = names.find(state);
+  return found == names.end() ? 0 : found->second.size();
+}
+
+bool SelftestTally::passed() const {
+  return count(SelftestState::survives) == 0 &&
+         count(SelftestState::not_tried) == 0 &&
+         count(SelftestState::refused) == 0;
+}
+
+std::string SelftestTally::exceptions() const {
+  std::string text;
+  for (const SelftestState state :
+       {SelftestState::survives, SelftestState::not_tried,
+        SelftestState::refused, SelftestState::full_list_only}) {
+    if (count(state) == 0) continue;
+    text += fmt::format("; {}: {}", to_string(state),
+                        fmt::join(names.at(state), ", "));
+  }
+  return text;
+}
 
 SelftestReport run_selftest(const SelftestOptions& options) {
   const double start_ms = monotonic_ms();

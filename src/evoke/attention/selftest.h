@@ -2,8 +2,11 @@
 // one accepted. The same cases are put before the rules of other projects.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "evoke/base/json.h"
@@ -48,6 +51,17 @@ enum class SelftestState {
   full_list_only  // quick: left to the full list, and not claimed
 };
 std::string_view to_string(SelftestState state);
+
+// Kernels' names by what became of them, and what follows from that.
+struct SelftestTally {
+  std::map<SelftestState, std::vector<std::string>> names;
+
+  std::size_t count(SelftestState state) const;
+  // Nothing survives, nothing was left untried, nothing honest was refused.
+  bool passed() const;
+  // "; survives: NAME, NAME": who did not end as one would wish.
+  std::string exceptions() const;
+};
 
 struct SelftestRow {
   SelftestKind kind = SelftestKind::mutant;

@@ -1,8 +1,9 @@
 #include "evoke/baselines/mlx_metal.h"
 
 #include <algorithm>
-#include <array>
 #include <set>
+#include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 

@@ -173,33 +173,24 @@ class Trials {
 };
 
 void conclude(KernelSelftestReport& report) {
-  std::map<SelftestState, std::vector<std::string>> names;
+  attention::SelftestTally tally;
   std::size_t honest = 0;
   std::set<std::string> inputs;
   for (const KernelSelftestRow& row : report.rows) {
     honest += row.mutant.honest ? 1 : 0;
-    names[row.state].push_back(row.mutant.name);
+    tally.names[row.state].push_back(row.mutant.name);
     for (const auto& [input, cell] : row.cells) inputs.insert(input);
   }
   report.inputs.assign(inputs.begin(), inputs.end());
-  const auto list = [&](SelftestState state) {
-    return names[state].empty() ? std::string()
-                                : fmt::format("; {}: {}", to_string(state),
-                                              fmt::join(names[state], ", "));
-  };
-  report.passed = names[SelftestState::survives].empty() &&
-                  names[SelftestState::not_tried].empty() &&
-                  names[SelftestState::refused].empty();
+  report.passed = tally.passed();
   const std::size_t wrong =
-      report.rows.size() - honest - names[SelftestState::full_list_only].size();
+      report.rows.size() - honest - tally.count(SelftestState::full_list_only);
   report.verdict = fmt::format(
       "{}: {} of {} wrong kernels rejected, {} of {} honest ones accepted on "
-      "{}{}{}{}{}",
-      report.passed ? "passed" : "FAILED",
-      names[SelftestState::rejected].size(), wrong,
-      names[SelftestState::accepted].size(), honest, report.device_name,
-      list(SelftestState::survives), list(SelftestState::not_tried),
-      list(SelftestState::refused), list(SelftestState::full_list_only));
+      "{}{}",
+      report.passed ? "passed" : "FAILED", tally.count(SelftestState::rejected),
+      wrong, tally.count(SelftestState::accepted), honest, report.device_name,
+      tally.exceptions());
 }
 
 TextTable matrix_of(const KernelSelftestReport& report) {
