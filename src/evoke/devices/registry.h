@@ -14,6 +14,9 @@ namespace evoke {
 // which and what to do.
 Result<Device> open_device(const std::string& name,
                            const DeviceOptions& options);
+// Before a process that only compiles closes its walls: looks at the device,
+// for a later open_device() of the same name.
+void look_ahead(const std::string& name);
 // Folders outside the system's own that a device's compiler is opened from.
 std::vector<std::string> device_folders(const std::string& name);
 // What each known device says about this machine, for `evoke doctor`.

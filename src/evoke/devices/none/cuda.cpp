@@ -16,4 +16,6 @@ DeviceStatus probe_cuda_device() { return {"cuda", false, kAbsent}; }
 
 std::vector<std::string> cuda_folders() { return {}; }
 
+void look_ahead_for_cuda(const std::string&) {}
+
 }  // namespace evoke
