@@ -15,10 +15,10 @@ namespace {
 
 using Kind = RunnerFault::Kind;
 
-// Pairs that every shape gets before stopping early is thought of.
-int first_pairs(int num_pairs) {
-  return std::min({3, std::max(2, num_pairs / 2), num_pairs});
-}
+// Pairs that every shape gets before stopping early is thought of; one says
+// enough by a clock that nothing disturbs.
+constexpr int kFirstPairs = 3;
+constexpr int kFirstPairsByOwnClock = 1;
 // Of discarded pairs, at most this many per wanted pair are run again.
 constexpr int kMostTriesPerPair = 3;
 constexpr int64_t kLargestRotation = int64_t{1} << 30;
@@ -261,8 +261,10 @@ RunnerResult<RaceResult> RaceTrack::race_in(LoadedKernel& candidate,
   RaceResult result;
   // A few pairs first: what is clearly slow ends there.
   const bool may_stop = request.stop_below_fitness > 0;
+  const int first_pairs =
+      bench_.greeting().own_clock ? kFirstPairsByOwnClock : kFirstPairs;
   for (const int num_pairs :
-       {first_pairs(request.num_pairs), request.num_pairs}) {
+       {std::min(first_pairs, request.num_pairs), request.num_pairs}) {
     auto ran = run_up_to(num_pairs, candidate, stall, **side, entries, result);
     if (!ran && candidate.runner().usable()) {
       return blame_opponent(opponent, ran.error());
@@ -308,38 +310,35 @@ RunnerResult<void> RaceTrack::prepare(int num_pairs, LoadedKernel& candidate,
                                       Stall* stall, Opponent::Side& side,
                                       std::vector<Entry>& entries,
                                       RaceResult& result) {
-  std::optional<ArmFailure> failure;
   if (entries.empty()) {
-    for (std::size_t i = 0; i < tracks_.size() && !failure; ++i) {
+    for (std::size_t i = 0; i < tracks_.size(); ++i) {
       if (!side.arms[i]) continue;
-      auto entry = enter(candidate, stall, i, side, /*unseen=*/false, failure);
-      if (!entry) return fault_of(entry);
-      entries.push_back(std::move(*entry));
+      std::optional<ArmFailure> failure;
+      auto arm = practised(candidate, stall, i, side.cache_state, failure);
+      if (!arm) return fault_of(arm);
+      if (failure) {
+        result.failure =
+            RaceFailure{tracks_[i].shape.shape.name, std::move(*failure)};
+        return {};
+      }
+      entries.push_back(enter(std::move(*arm), i, side, /*unseen=*/false));
     }
   }
   for (Entry& entry : entries) {
-    if (failure) break;
     Race& race = *entry.race;
     entry.wanted_pairs = num_pairs;
     const int missing = num_pairs - static_cast<int>(race.pairs().size());
     auto prepared = race.prepare(missing);
     if (!prepared) return prepared;
   }
-  if (failure) {
-    result.failure = RaceFailure{tracks_[entries.back().shape].shape.shape.name,
-                                 std::move(*failure)};
-  }
   return {};
 }
 
-RunnerResult<RaceTrack::Entry> RaceTrack::enter(
-    LoadedKernel& candidate, Stall* stall, std::size_t shape,
-    Opponent::Side& side, bool unseen, std::optional<ArmFailure>& failure) {
+RunnerResult<std::unique_ptr<Arm>> RaceTrack::practised(
+    LoadedKernel& candidate, Stall* stall, std::size_t shape, CacheState state,
+    std::optional<ArmFailure>& failure) {
   const auto& inputs = tracks_[shape].inputs;
-  Arm& opponent = *side.arms[shape];
-  Entry entry;
-  entry.shape = shape;
-  std::vector<int> slots = slots_for(side.cache_state, inputs->num_copies());
+  std::vector<int> slots = slots_for(state, inputs->num_copies());
   if (stall && stall->inputs[shape] == 0) {
     auto buffer = stall->runner->lend(inputs->memory(), /*writable=*/false);
     if (!buffer) return fault_of(buffer);
@@ -347,37 +346,46 @@ RunnerResult<RaceTrack::Entry> RaceTrack::enter(
   }
   auto arm = Arm::of_kernel("candidate", candidate, inputs, slots,
                             stall ? stall->inputs[shape] : 0);
-  if (!arm) return fault_of(arm);
-  entry.arm = std::move(*arm);
+  if (!arm) return arm;
   // A first call, which pays for much that later ones do not, and a few more
   // tell how long a block has to be.
-  if (side.cache_state == CacheState::warm) {
+  if (state == CacheState::warm) {
     slots.resize(kPracticeCalls);
     std::iota(slots.begin(), slots.end(), 0);
   } else {
     slots = inputs->next_copies(kPracticeCalls);
   }
   for (const std::size_t count : {std::size_t{1}, slots.size()}) {
-    auto ensured = entry.arm->ensure(std::span<const int>(slots).first(count),
-                                     options_.call_timeout_ms);
+    auto ensured = (*arm)->ensure(std::span<const int>(slots).first(count),
+                                  options_.call_timeout_ms);
     if (!ensured) return fault_of(ensured);
     failure = std::move(*ensured);
-    if (failure) return entry;
+    if (failure) break;
   }
+  return arm;
+}
+
+RaceTrack::Entry RaceTrack::enter(std::unique_ptr<Arm> arm, std::size_t shape,
+                                  Opponent::Side& side, bool unseen) {
+  const auto& inputs = tracks_[shape].inputs;
+  Arm& opponent = *side.arms[shape];
   RaceOptions options;
   options.cache_state = side.cache_state;
   options.timeout_ms = options_.call_timeout_ms;
   options.max_probe_change = options_.max_probe_change;
-  int most_calls = entry.arm->max_block_calls();
+  int most_calls = arm->max_block_calls();
   // Of all copies: both sides' practice, then the four blocks of one pair.
   if (unseen) {
     const int unpractised = inputs->num_copies() - 2 * kPracticeCalls;
     most_calls = std::clamp(unpractised / 4, 1, most_calls);
   }
   const bool short_blocks = unseen && bench_.greeting().own_clock;
-  options.calls_per_block = calls_per_block(
-      short_blocks ? kUnseenBlockMs : options_.block_ms,
-      opponent.estimated_us(), entry.arm->estimated_us(), most_calls);
+  options.calls_per_block =
+      calls_per_block(short_blocks ? kUnseenBlockMs : options_.block_ms,
+                      opponent.estimated_us(), arm->estimated_us(), most_calls);
+  Entry entry;
+  entry.shape = shape;
+  entry.arm = std::move(arm);
   entry.wanted_pairs = 1;
   entry.race = std::make_unique<Race>(inputs, opponent, *entry.arm, options,
                                       secret_seed());

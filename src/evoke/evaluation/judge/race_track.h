@@ -180,9 +180,13 @@ class RaceTrack {
   RunnerResult<void> prepare(int num_pairs, LoadedKernel& candidate,
                              Stall* stall, Opponent::Side& side,
                              std::vector<Entry>& entries, RaceResult& result);
-  RunnerResult<Entry> enter(LoadedKernel& candidate, Stall* stall,
-                            std::size_t shape, Opponent::Side& side,
-                            bool unseen, std::optional<ArmFailure>& failure);
+  // A candidate's arm that has practised, or its failure; then what it does
+  // against an opponent.
+  RunnerResult<std::unique_ptr<Arm>> practised(
+      LoadedKernel& candidate, Stall* stall, std::size_t shape,
+      CacheState state, std::optional<ArmFailure>& failure);
+  Entry enter(std::unique_ptr<Arm> arm, std::size_t shape, Opponent::Side& side,
+              bool unseen);
   RunnerResult<void> run(std::vector<Entry>& entries, int tries_per_pair,
                          RaceResult& result);
   ShapeMeasurement measurement(const Request& request, std::size_t shape,

@@ -1,5 +1,6 @@
 // Races in which a process never meets the same inputs twice.
 #include <algorithm>
+#include <future>
 #include <iterator>
 #include <utility>
 
@@ -58,13 +59,15 @@ RunnerResult<void> RaceTrack::race_once_unseen(const KernelBuild& candidate,
                                                const Request& request,
                                                std::vector<Tally>& tallies,
                                                RaceResult& result) {
-  auto fresh = opponent.fresh_side(kPracticeCalls);
-  if (!fresh) return blame_opponent(opponent, fresh.error());
-  Opponent::Side& side = **fresh;
+  // Where they take nothing from each other the sides practise at a time.
+  auto fresh = std::async(
+      bench_.greeting().own_clock ? std::launch::async : std::launch::deferred,
+      [&] { return opponent.fresh_side(kPracticeCalls); });
+  if (!bench_.greeting().own_clock) fresh.wait();
   auto runner = bench_.candidate_runner();
   if (!runner) return fault_of(runner);
   LoadedKernel kernel(std::move(*runner), candidate);
-  std::vector<Entry> entries;
+  std::vector<std::unique_ptr<Arm>> arms(tracks_.size());
   {
     const auto share = bench_.lock().share(bench_.stop());
     if (!share) return fault(Kind::cancelled, "cancelled");
@@ -73,14 +76,27 @@ RunnerResult<void> RaceTrack::race_once_unseen(const KernelBuild& candidate,
           request.num_pairs - static_cast<int>(tallies[i].pairs.size());
       if (missing <= 0) continue;
       std::optional<ArmFailure> failure;
-      auto entry = enter(kernel, nullptr, i, side, /*unseen=*/true, failure);
-      if (!entry) return fault_of(entry);
+      auto arm = practised(kernel, nullptr, i, CacheState::cold, failure);
+      if (!arm) return fault_of(arm);
       if (failure) {
         result.failure =
             RaceFailure{tracks_[i].shape.shape.name, std::move(*failure)};
         return {};
       }
-      entries.push_back(std::move(*entry));
+      arms[i] = std::move(*arm);
+    }
+  }
+  // With no share in hand: the opponent waits for one of its own.
+  auto started = fresh.get();
+  if (!started) return blame_opponent(opponent, started.error());
+  Opponent::Side& side = **started;
+  std::vector<Entry> entries;
+  {
+    const auto share = bench_.lock().share(bench_.stop());
+    if (!share) return fault(Kind::cancelled, "cancelled");
+    for (std::size_t i = 0; i < tracks_.size(); ++i) {
+      if (!arms[i]) continue;
+      entries.push_back(enter(std::move(arms[i]), i, side, /*unseen=*/true));
     }
     // Not before all memory is there: what a process maps later takes from it
     // the addresses that a GPU remembers, and from its opponent nothing.
