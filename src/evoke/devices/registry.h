@@ -16,6 +16,11 @@ Result<Device> open_device(const std::string& name,
                            const DeviceOptions& options);
 // Folders outside the system's own that a device's compiler is opened from.
 std::vector<std::string> device_folders(const std::string& name);
+// One of several of a kind: "cuda:1", "NVIDIA H200, ... (GPU-8f2a...)".
+struct DeviceMember {
+  std::string name;
+  std::string description;
+};
 // What each known device says about this machine, for `evoke doctor`.
 struct DeviceStatus {
   std::string kind;
@@ -24,6 +29,8 @@ struct DeviceStatus {
   // It runs kernels to see whether they are right, at a speed that says
   // nothing; "auto" never means it.
   bool checks_only = false;
+  // Where devices of this kind are counted: all of them.
+  std::vector<DeviceMember> members = {};
 };
 std::vector<DeviceStatus> probe_devices();
 

@@ -28,6 +28,12 @@ class Reader {
     } else {
       ++report_.ended_at[static_cast<std::size_t>(step.outcome.stage)];
     }
+    if (step.outcome.details.contains("device")) {
+      DeviceShare& share =
+          report_.devices[step.outcome.details["device"].get<std::string>()];
+      ++share.judged;
+      share.confirmed += step.outcome.kind == OutcomeKind::confirmed;
+    }
     for (const Effect& effect : step.effects) add(effect, step);
     if (step.outcome.details.contains("confinement")) {
       confinement_ = step.outcome.details["confinement"];
@@ -171,9 +177,9 @@ Result<RunReport> read_report(const RunStore& store) {
   auto summary = store.summary();
   if (!summary) return error_of(summary);
   report.summary = *summary;
-  for (const char* key :
-       {"machine", "reference", "device", "workload", "minimum_effect",
-        "baselines", "finished", "axes", "started", "held_out"}) {
+  for (const char* key : {"machine", "reference", "device", "devices",
+                          "workload", "minimum_effect", "baselines", "finished",
+                          "axes", "started", "held_out"}) {
     if (auto value = store.fact(key)) report.facts[key] = std::move(*value);
   }
   if (report.facts.contains("reference")) {

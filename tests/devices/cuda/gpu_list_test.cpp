@@ -29,13 +29,32 @@ TEST(Gpus, AreNamedByIndexOrUuid) {
   EXPECT_EQ(find_gpu(*fake.api(), "gpu-02")->index, 2);
 }
 
+TEST(Gpus, AreAllListedUnderNamesThatFindThem) {
+  FakeGpu fake;
+  fake.num_gpus = 2;
+  const auto gpus = list_gpus(*fake.api());
+  ASSERT_TRUE(gpus) << gpus.error().message;
+  const auto members = members_of(*gpus);
+  ASSERT_EQ(members.size(), 2u);
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    const std::string& name = members[i].name;
+    const auto found = find_gpu(*fake.api(), name.substr(name.find(':') + 1));
+    ASSERT_TRUE(found) << name;
+    EXPECT_EQ(found->uuid, (*gpus)[i].uuid);
+    EXPECT_THAT(members[i].description, HasSubstr(found->uuid));
+  }
+  EXPECT_NE(gpus->front().uuid, gpus->back().uuid);
+  EXPECT_THAT(find_gpu(*fake.api(), "2").error().message,
+              HasSubstr("no GPU '2'; there are 2: 0 (Fake"));
+}
+
 TEST(Gpus, ThatAreAbsentAreSaidWithThoseThatAreThere) {
   FakeGpu fake;
   const auto missing = find_gpu(*fake.api(), "4");
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().kind, ErrorKind::absent);
   EXPECT_THAT(missing.error().message,
-              HasSubstr("no GPU '4'; there is 0 (Fake"));
+              HasSubstr("no GPU '4'; there is 1: 0 (Fake"));
   fake.num_gpus = 0;
   const auto none = find_gpu(*fake.api(), "");
   ASSERT_FALSE(none);

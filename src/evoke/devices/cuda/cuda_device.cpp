@@ -106,9 +106,13 @@ DeviceStatus probe_cuda_device() {
                           (*nvrtc)->path)
             : nvrtc.error().message;
   if (!found) return {"cuda", false, found.error().message + "; " + compiler};
-  return {"cuda", nvrtc.has_value(),
-          fmt::format("{}, {}; {}", found->gpu.info().name,
-                      found->gpu.architecture(), compiler)};
+  DeviceStatus status{"cuda", nvrtc.has_value(),
+                      fmt::format("{}, {}; {}", found->gpu.info().name,
+                                  found->gpu.architecture(), compiler)};
+  if (const auto gpus = cuda::list_gpus(*found->driver)) {
+    status.members = cuda::members_of(*gpus);
+  }
+  return status;
 }
 
 }  // namespace evoke

@@ -72,7 +72,9 @@ Result<std::unique_ptr<Workbench>> Workbench::open(
   compiler.spec.cpu_seconds = 120;
   bench->compiler_ = std::make_unique<UnitCompiler>(
       *bench->pool_, *bench->lock_, bench->compile_cache(), compiler);
-  bench->cases_ = std::make_unique<CasePool>(problem, options.cases);
+  bench->cases_ = options.shared_cases
+                      ? options.shared_cases
+                      : std::make_shared<CasePool>(problem, options.cases);
 
   auto greeting = bench->compiler_->greeting();
   if (!greeting) return failed(greeting.error().message);
