@@ -41,7 +41,7 @@ class BuffersTest : public ::testing::TestWithParam<bool> {
     return buffers_.bind({layout_of(bytes)}, {{number, 0}})->front().data;
   }
 
-  Buffers buffers_;
+  Buffers buffers_{/*populate=*/true};
   std::vector<protocol::SharedMemory> memory_;
 };
 

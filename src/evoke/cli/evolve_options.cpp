@@ -4,7 +4,9 @@
 #include <ctime>
 #include <filesystem>
 
+#include "evoke/cli/commands.h"
 #include "evoke/cli/duration.h"
+#include "evoke/cli/founders.h"
 #include "evoke/core/kernel_source.h"
 #include "evoke/proposers/llm/prompt_files.h"
 
@@ -118,7 +120,15 @@ Result<RunConfig> resolve_config(const EvolveOptions& options) {
   if (!options.config_path.empty()) {
     auto read = read_run_config(options.config_path, config);
     if (!read) return error_of(read);
-    config = std::move(*read);
+    // How it is timed by default depends on the device, which it may name.
+    const std::string device =
+        options.device.empty() ? read->device : options.device;
+    config.timing = default_timing(choose_device(device).value_or(device));
+    config = value_or_throw(read_run_config(options.config_path, config));
+  } else {
+    if (!options.device.empty()) config.device = options.device;
+    config.timing =
+        default_timing(choose_device(config.device).value_or(config.device));
   }
   const auto take = [](std::string& into, const std::string& given) {
     if (!given.empty()) into = given;

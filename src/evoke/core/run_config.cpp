@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "evoke/base/fd.h"
+#include "evoke/core/kernel_source.h"
 #include "evoke/core/toml_reader.h"
 
 namespace evoke {
@@ -167,6 +168,16 @@ Result<RunConfig> run_config_from_toml(std::string_view text,
   if (document) base = read_document(*document, std::move(base), errors);
   if (errors.any()) return errors.take();
   return base;
+}
+
+TimingConfig default_timing(const std::string& device) {
+  TimingConfig timing;
+  if (kind_of_device(device) == "cuda") {
+    timing.search_pairs = 4;
+    timing.confirm_pairs = 16;
+    timing.block_ms = 0.5;
+  }
+  return timing;
 }
 
 Result<RunConfig> read_run_config(const std::string& path, RunConfig base) {

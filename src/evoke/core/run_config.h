@@ -47,6 +47,8 @@ struct TimingConfig {
   int64_t rotation_bytes = 0;      // 0: chosen from the last-level cache
   double max_probe_change = 0.06;  // of the clock; such pairs are timed again
 };
+// A GPU times itself: fewer pairs and shorter blocks say as much.
+TimingConfig default_timing(const std::string& device);
 
 struct ProposersConfig {
   int inbox_tasks = 4;  // open at a time

@@ -59,18 +59,19 @@ Status launch(const cuda::LaunchConfig* config, cuda::Function function,
 }
 
 // Not evoke's own sum, but one that depends on every byte and its place.
-void checksum(const FakeLaunch& launch) {
-  const std::byte* const data = at(launch.parameter<DevicePointer>(0));
-  const auto bytes = launch.parameter<unsigned long long>(1);
-  uint64_t sum = 1469598103934665603ULL;
-  for (unsigned long long i = 0; i < bytes; ++i) {
-    sum = (sum ^ static_cast<uint64_t>(data[i])) * 1099511628211ULL;
+void checksums(const FakeLaunch& launch) {
+  const std::byte* const ranges = at(launch.parameter<DevicePointer>(0));
+  std::byte* const sums = at(launch.parameter<DevicePointer>(1));
+  for (unsigned r = 0; r < launch.config.grid[1]; ++r) {
+    std::array<uint64_t, 2> range{};  // address, bytes
+    std::memcpy(range.data(), ranges + r * sizeof(range), sizeof(range));
+    const std::byte* const data = at(range[0]);
+    uint64_t sum = 1469598103934665603ULL;
+    for (uint64_t i = 0; i < range[1]; ++i) {
+      sum = (sum ^ static_cast<uint64_t>(data[i])) * 1099511628211ULL;
+    }
+    std::memcpy(sums + r * sizeof(sum), &sum, sizeof(sum));
   }
-  uint64_t total = 0;
-  std::byte* const out = at(launch.parameter<DevicePointer>(2));
-  std::memcpy(&total, out, sizeof(total));
-  total += sum;
-  std::memcpy(out, &total, sizeof(total));
 }
 
 void fill_table(cuda::DriverApi& api) {
@@ -253,12 +254,12 @@ void fill_table(cuda::DriverApi& api) {
 FakeGpu::FakeGpu() : api_(std::make_shared<cuda::DriverApi>()) {
   current = this;
   fill_table(*api_);
-  for (const char* name : {"evoke_hold", "evoke_checksum", "evoke_read",
+  for (const char* name : {"evoke_hold", "evoke_checksums", "evoke_read",
                            "evoke_scrub", "evoke_occupy"}) {
     functions[name] = std::make_unique<Function>();
     functions[name]->name = name;
   }
-  functions["evoke_checksum"]->body = checksum;
+  functions["evoke_checksums"]->body = checksums;
 }
 
 FakeGpu::~FakeGpu() { current = nullptr; }

@@ -159,10 +159,13 @@ TEST_F(CudaSessionTest, InputsAreCopiedOncePerBufferUntilToldOtherwise) {
   ASSERT_TRUE(session->run(std::vector<CallId>{call}));
   EXPECT_EQ(session->collect(std::vector<CallId>{call}).value_or("x"), "");
   EXPECT_EQ(lent.y()[3], 200.0F);
-  // A call that is prepared when no other holds the input brings it anew.
+  // They stay when no call holds them, and go with their buffer.
   session->release(call);
   session->release(again);
   lent.x()[3] = 7.0F;
+  go(prepare(plan));
+  EXPECT_EQ(lent.y()[3], 200.0F);
+  session->forget(lent.inputs);
   go(prepare(plan));
   EXPECT_EQ(lent.y()[3], 14.0F);
 }

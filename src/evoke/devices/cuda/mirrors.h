@@ -29,13 +29,8 @@ struct Mirror {
   std::size_t bytes = 0;
   bool writable = false;
   DevicePointer device = 0;
-  // Inputs that are here, with the calls that use them and the checksum of
-  // what was copied.
-  struct Input {
-    int calls = 0;
-    uint64_t checksum = 0;
-  };
-  std::map<Range, Input> inputs;
+  // Inputs that are here, with the checksum of what was copied.
+  std::map<Range, uint64_t> inputs;
   // What has to stay as kernels leave it, with the calls that use it.
   std::map<Range, int> lasting;
 

@@ -32,6 +32,12 @@ Result<Range> range_of(const BoundTensor& tensor) {
   return Range{static_cast<std::size_t>(begin - buffer.data()), bytes};
 }
 
+bool is_poison(std::span<const std::byte> bytes) {
+  return bytes.empty() ||
+         (bytes[0] == std::byte{0xff} &&
+          std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
+
 }  // namespace
 
 std::optional<ExitReason> exit_reason_of(Status status) {
@@ -146,9 +152,6 @@ Result<CallId> CudaSession::prepare(ProgramId program, const LaunchPlan& plan,
   if (auto brought = bring_inputs(*call, /*again=*/false); !brought) {
     return error_of(brought);
   }
-  for (const Place& place : call->inputs) {
-    ++place.mirror->inputs[place.range].calls;
-  }
   for (const Place& place : call->lasting) {
     ++place.mirror->lasting[place.range];
   }
@@ -230,7 +233,7 @@ Result<void> CudaSession::bring_inputs(const Call& call, bool again) {
   auto sums = tools_->checksums(bytes);
   if (!sums) return error_of(sums);
   for (std::size_t i = 0; i < places.size(); ++i) {
-    places[i].mirror->inputs[places[i].range].checksum = (*sums)[i];
+    places[i].mirror->inputs[places[i].range] = (*sums)[i];
   }
   return {};
 }
@@ -241,13 +244,6 @@ void CudaSession::release(CallId id) {
   if (std::find(graph_calls_.begin(), graph_calls_.end(), id) !=
       graph_calls_.end()) {
     drop_graph();
-  }
-  for (const Place& place : found->second->inputs) {
-    auto& inputs = place.mirror->inputs;
-    const auto input = inputs.find(place.range);
-    if (input != inputs.end() && --input->second.calls <= 0) {
-      inputs.erase(input);
-    }
   }
   for (const Place& place : found->second->lasting) {
     auto& lasting = place.mirror->lasting;
@@ -297,6 +293,7 @@ Result<void> CudaSession::stage(std::span<const CallId> calls, bool inputs) {
   }
   for (const Call* call : *found) {
     for (const Place& place : call->written) {
+      if (is_poison(place.host())) continue;  // as wiped
       auto brought = check(mirrors_->bring(*place.mirror, place.range),
                            "copying outputs and scratch");
       if (!brought) return brought;
@@ -434,7 +431,7 @@ Result<std::string> CudaSession::collect(std::span<const CallId> calls) {
   std::size_t i = 0;
   for (const auto& [where, name] : inputs) {
     const auto& [mirror, range] = where;
-    if ((*sums)[i++] == mirror->inputs[range].checksum) continue;
+    if ((*sums)[i++] == mirror->inputs[range]) continue;
     return "changed its input '" + name + "'";
   }
   return std::string();

@@ -11,6 +11,14 @@ namespace {
 constexpr unsigned long long kGateLimitNs = 4'000'000'000;
 constexpr unsigned kThreads = 512;
 constexpr unsigned kBlocksPerSm = 4;
+// Of one launch: rows of its grid.
+constexpr std::size_t kMostRanges = 4096;
+
+// As evoke_checksums reads them.
+struct Range {
+  DevicePointer data = 0;
+  unsigned long long bytes = 0;
+};
 
 }  // namespace
 
@@ -33,7 +41,7 @@ Result<void> Tools::prepare() {
     const char* name;
   };
   for (const Wanted& each : {Wanted{&hold_, "evoke_hold"},
-                             {&checksum_, "evoke_checksum"},
+                             {&checksums_, "evoke_checksums"},
                              {&read_, "evoke_read"},
                              {&scrub_, "evoke_scrub"},
                              {&occupy_, "evoke_occupy"}}) {
@@ -62,7 +70,7 @@ Result<void> Tools::prepare() {
 Tools::~Tools() {
   open_gate();
   if (flood_ != 0) driver_.memory_free(flood_);
-  if (sums_ != 0) driver_.memory_free(sums_);
+  if (table_ != 0) driver_.memory_free(table_);
   if (gate_ != nullptr) driver_.host_free(const_cast<int*>(gate_));
   if (module_ != nullptr) driver_.module_unload(module_);
 }
@@ -92,42 +100,58 @@ void Tools::open_gate() {
 
 Result<std::vector<uint64_t>> Tools::checksums(std::span<const Bytes> ranges) {
   std::vector<uint64_t> sums(ranges.size(), 0);
-  if (ranges.empty()) return sums;
-  const auto check = [&](Status status) -> Result<void> {
-    if (status == kSuccess) return {};
-    return failed("checksums: " + driver_.error_text(status));
-  };
-  if (num_sums_ < ranges.size()) {
-    if (sums_ != 0) driver_.memory_free(sums_);
-    sums_ = 0;
-    num_sums_ = 0;
-    auto made = check(
-        driver_.memory_allocate(&sums_, ranges.size() * sizeof(uint64_t)));
-    if (!made) return error_of(made);
-    num_sums_ = ranges.size();
+  for (std::size_t done = 0; done < ranges.size(); done += kMostRanges) {
+    const std::size_t count = std::min(kMostRanges, ranges.size() - done);
+    const Status status =
+        checksums(ranges.subspan(done, count), std::span(sums).subspan(done));
+    if (status != kSuccess) {
+      return failed("checksums: " + driver_.error_text(status));
+    }
   }
-  const std::size_t bytes = sums.size() * sizeof(uint64_t);
-  auto queued = check(driver_.fill_bytes(sums_, 0, bytes, stream_));
-  for (std::size_t i = 0; i < ranges.size() && queued; ++i) {
-    // From the word in which the range begins: allocations begin with one.
-    const DevicePointer before = ranges[i].data % sizeof(uint64_t);
-    DevicePointer data = ranges[i].data - before;
-    unsigned long long size = ranges[i].bytes + before;
-    DevicePointer sum = sums_ + i * sizeof(uint64_t);
-    std::array<void*, 3> parameters{&data, &size, &sum};
-    const auto most =
-        static_cast<unsigned long long>(gpu_.limits.num_sms) * kBlocksPerSm;
-    const auto blocks = static_cast<unsigned>(
-        std::clamp<unsigned long long>(size / 8 / kThreads, 1, most));
-    queued = check(
-        launch(checksum_, blocks, kThreads, 0, stream_, parameters.data()));
-  }
-  if (queued) {
-    queued = check(driver_.copy_to_host(sums.data(), sums_, bytes, stream_));
-  }
-  if (queued) queued = check(driver_.stream_synchronize(stream_));
-  if (!queued) return error_of(queued);
   return sums;
+}
+
+// At most kMostRanges.
+Status Tools::checksums(std::span<const Bytes> ranges,
+                        std::span<uint64_t> sums) {
+  if (table_ == 0) {
+    const Status status = driver_.memory_allocate(
+        &table_, kMostRanges * (sizeof(Range) + sizeof(uint64_t)));
+    if (status != kSuccess) return status;
+  }
+  // From the word in which a range begins: allocations begin with one.
+  std::vector<Range> table;
+  unsigned long long longest = 0;
+  for (const Bytes& each : ranges) {
+    const DevicePointer before = each.data % sizeof(uint64_t);
+    table.push_back({each.data - before, each.bytes + before});
+    longest = std::max(longest, table.back().bytes);
+  }
+  // About so many blocks at a time, and enough for the longest range.
+  const unsigned long long most =
+      std::max<unsigned long long>(gpu_.limits.num_sms, 1) * kBlocksPerSm * 4;
+  LaunchConfig config{};
+  config.grid[0] = static_cast<unsigned>(std::clamp<unsigned long long>(
+      longest / 8 / kThreads, 1, std::max(most / ranges.size(), 1ULL)));
+  config.grid[1] = static_cast<unsigned>(ranges.size());
+  config.grid[2] = 1;
+  config.block[0] = kThreads;
+  config.block[1] = config.block[2] = 1;
+  config.stream = stream_;
+  DevicePointer on_device = table_;
+  DevicePointer sums_on_device = table_ + kMostRanges * sizeof(Range);
+  std::array<void*, 2> parameters{&on_device, &sums_on_device};
+  const std::size_t bytes = ranges.size() * sizeof(uint64_t);
+  Status status = driver_.copy_to_device(on_device, table.data(),
+                                         table.size() * sizeof(Range), stream_);
+  const auto then = [&](Status next) {
+    if (status == kSuccess) status = next;
+  };
+  then(driver_.fill_bytes(sums_on_device, 0, bytes, stream_));
+  then(driver_.launch(&config, checksums_, parameters.data(), nullptr));
+  then(driver_.copy_to_host(sums.data(), sums_on_device, bytes, stream_));
+  then(driver_.stream_synchronize(stream_));
+  return status;
 }
 
 Status Tools::forget() {

@@ -25,10 +25,16 @@ __device__ __forceinline__ Word mixed(Word value, Word place) {
   return value ^ (value >> 32);
 }
 
-// Adds to *sum a number that depends on every byte and its place. `data` is
-// 8-byte aligned.
-extern "C" __global__ void evoke_checksum(const Word* data, Word bytes,
-                                          Word* sum) {
+struct Bytes {
+  const Word* data;  // 8-byte aligned
+  Word bytes;
+};
+
+// Adds to sums[r] a number that depends on every byte of ranges[r] and its
+// place; a row of the grid for each range.
+extern "C" __global__ void evoke_checksums(const Bytes* ranges, Word* sums) {
+  const Word* const data = ranges[blockIdx.y].data;
+  const Word bytes = ranges[blockIdx.y].bytes;
   const Word step = (Word)gridDim.x * blockDim.x;
   Word total = 0;
   for (Word i = (Word)blockIdx.x * blockDim.x + threadIdx.x; i < bytes / 8;
@@ -42,7 +48,7 @@ extern "C" __global__ void evoke_checksum(const Word* data, Word bytes,
   for (int lane = 16; lane > 0; lane /= 2) {
     total += __shfl_xor_sync(0xffffffffu, total, lane);
   }
-  if (threadIdx.x % 32 == 0) atomicAdd(sum, total);
+  if (threadIdx.x % 32 == 0) atomicAdd(&sums[blockIdx.y], total);
 }
 
 // Reads memory once, so that caches hold it and nothing else.

@@ -29,7 +29,6 @@ class Tools {
   // some seconds.
   Status close_gate();
   void open_gate();
-  // Queues: a checksum of each range into a slot.
   struct Bytes {
     DevicePointer data = 0;
     std::size_t bytes = 0;
@@ -48,6 +47,7 @@ class Tools {
   Tools(const DriverApi& driver, const Gpu& gpu, Stream stream)
       : driver_(driver), gpu_(gpu), stream_(stream) {}
   Result<void> prepare();
+  Status checksums(std::span<const Bytes> ranges, std::span<uint64_t> sums);
   Status launch(Function function, unsigned blocks, unsigned threads,
                 unsigned shared_bytes, Stream stream, void** parameters);
 
@@ -56,14 +56,13 @@ class Tools {
   Stream stream_;
   Module module_ = nullptr;
   Function hold_ = nullptr;
-  Function checksum_ = nullptr;
+  Function checksums_ = nullptr;
   Function read_ = nullptr;
   Function scrub_ = nullptr;
   Function occupy_ = nullptr;
   volatile int* gate_ = nullptr;  // in memory that both sides see
   DevicePointer gate_device_ = 0;
-  DevicePointer sums_ = 0;
-  std::size_t num_sums_ = 0;
+  DevicePointer table_ = 0;  // of checksums: ranges, then sums
   DevicePointer flood_ = 0;  // 2 x L2
   std::size_t flood_bytes_ = 0;
 };

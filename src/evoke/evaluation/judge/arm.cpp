@@ -63,18 +63,23 @@ Arm::~Arm() {
     if (call != 0) bound.push_back(call);
   }
   (void)runner_->call(protocol::Release{bound}, kSetupTimeoutMs);
-  if (inputs_buffer_ != 0) (void)runner_->take_back(inputs_buffer_);
+  if (own_inputs_buffer_ && inputs_buffer_ != 0) {
+    (void)runner_->take_back(inputs_buffer_);
+  }
   if (workspace_.buffer() != 0) (void)runner_->take_back(workspace_.buffer());
 }
 
 RunnerResult<std::unique_ptr<Arm>> Arm::of_kernel(
     std::string name, LoadedKernel& kernel,
-    std::shared_ptr<TimingInputs> inputs, std::vector<int> slots) {
+    std::shared_ptr<TimingInputs> inputs, std::vector<int> slots,
+    int inputs_buffer) {
   auto plan = kernel.build().plan_for(inputs->shape());
   if (!plan) return fault(RunnerFault::Kind::refused, plan.error().message);
   std::unique_ptr<Arm> arm(new Arm(std::move(name), kernel.shared_runner(),
                                    std::move(inputs), std::move(slots)));
   arm->kernel_ = &kernel;
+  arm->inputs_buffer_ = inputs_buffer;
+  arm->own_inputs_buffer_ = inputs_buffer == 0;
   arm->plan_ = std::move(*plan);
   arm->scratch_.emplace(*arm->plan_);
   arm->atomics_ = kernel.build().source().plan().atomics;
@@ -110,9 +115,11 @@ RunnerResult<void> Arm::lend_memory(int64_t scratch_bytes) {
         warm ? slot : inputs_->place_of(slots_[static_cast<std::size_t>(slot)]);
     outputs_.push_back(place % num_outputs_);
   }
-  auto buffer = runner_->lend(inputs_->memory(), /*writable=*/false);
-  if (!buffer) return fault_of(buffer);
-  inputs_buffer_ = *buffer;
+  if (own_inputs_buffer_) {
+    auto buffer = runner_->lend(inputs_->memory(), /*writable=*/false);
+    if (!buffer) return fault_of(buffer);
+    inputs_buffer_ = *buffer;
+  }
   scratch_offset_ = num_outputs_ * step;
   auto reserved = workspace_.reserve(scratch_offset_ + scratch_bytes);
   if (!reserved) return reserved;

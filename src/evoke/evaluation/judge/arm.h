@@ -35,9 +35,11 @@ struct ArmFailure {
 class Arm {
  public:
   // `slots`: the copy that each slot reads.
+  // `inputs_buffer`: where the runner holds the inputs already; 0: nowhere.
   static RunnerResult<std::unique_ptr<Arm>> of_kernel(
       std::string name, LoadedKernel& kernel,
-      std::shared_ptr<TimingInputs> inputs, std::vector<int> slots);
+      std::shared_ptr<TimingInputs> inputs, std::vector<int> slots,
+      int inputs_buffer = 0);
   // Outputs of a baseline are checked once and not in timed blocks: it may
   // leave them in memory of its own.
   static RunnerResult<std::unique_ptr<Arm>> of_baseline(
@@ -121,7 +123,8 @@ class Arm {
   std::size_t output_index_ = 0;
   int64_t output_bytes_ = 0;
   int inputs_buffer_ = 0;
-  Workspace workspace_;  // outputs, then scratch
+  bool own_inputs_buffer_ = true;  // taken back at the end
+  Workspace workspace_;            // outputs, then scratch
   int num_outputs_ = 0;
   int64_t scratch_offset_ = 0;
   std::vector<int> outputs_;                   // per slot

@@ -24,8 +24,13 @@ Result<std::shared_ptr<const PooledCase>> CaseFeed::next() {
 }
 
 CaseFeed::Made CaseFeed::make(std::size_t index) const {
-  const auto share = bench_.lock().share(bench_.stop());
-  if (!share) return failed("cancelled");
+  // Beside what is timed, where that has a processor and a clock of its own.
+  std::optional<DeviceLock::Claim> share;
+  if (!bench_.greeting().own_memory) {
+    share = bench_.lock().share(bench_.stop());
+    if (!share) return failed("cancelled");
+  }
+  if (bench_.stopping()) return failed("cancelled");
   return draw_ ? bench_.cases().get(cases_[index], *draw_)
                : bench_.cases().make_fresh(cases_[index]);
 }

@@ -99,6 +99,7 @@ void Confirmer::race(Judging& judging, const EvaluationRequest& request,
   RaceTrackOptions options = track_.options();
   options.like = &track_;
   options.min_copies = kUnseenCopies;
+  options.unseen = true;
   auto fresh = RaceTrack::open(
       bench_, with_secret_lengths(judging.build(), rival), options);
   if (!fresh) return judging.end(fresh.error());

@@ -8,6 +8,9 @@ namespace {
 
 using Kind = RunnerFault::Kind;
 
+// Looked at before anything is raced on a device with memory of its own.
+constexpr std::size_t kFirstSlots = 8;
+
 }  // namespace
 
 Opponent::Opponent(Workbench& bench, Inputs inputs, std::string name,
@@ -52,8 +55,10 @@ RunnerResult<std::shared_ptr<Opponent::Side>> Opponent::start(
     int practice_calls) {
   const auto share = bench_.lock().share(bench_.stop());
   if (!share) return fault(Kind::cancelled, "cancelled");
-  auto runner =
-      build_ ? bench_.lasting_runner() : bench_.baseline_runner(name_);
+  // A fresh one is as its opponent's: both were started ahead.
+  auto runner = !build_              ? bench_.baseline_runner(name_)
+                : practice_calls > 0 ? bench_.candidate_runner()
+                                     : bench_.lasting_runner();
   if (!runner) return fault_of(runner);
   const auto side = std::make_shared<Side>();
   side->cache_state = options_.cache_state;
@@ -82,6 +87,10 @@ RunnerResult<void> Opponent::add_arm(
     slots = inputs->next_copies(practice_calls);
   } else {
     std::iota(slots.begin(), slots.end(), 0);
+    // The others when they are raced on: each has to be brought there first.
+    if (bench_.greeting().own_memory) {
+      slots.resize(std::min(slots.size(), kFirstSlots));
+    }
   }
   // The first call of all may set much up; the second one tells.
   for (const std::size_t count :

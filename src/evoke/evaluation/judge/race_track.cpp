@@ -16,7 +16,9 @@ namespace {
 using Kind = RunnerFault::Kind;
 
 // Pairs that every shape gets before stopping early is thought of.
-constexpr int kFirstPairs = 3;
+int first_pairs(int num_pairs) {
+  return std::min({3, std::max(2, num_pairs / 2), num_pairs});
+}
 // Of discarded pairs, at most this many per wanted pair are run again.
 constexpr int kMostTriesPerPair = 3;
 constexpr int64_t kLargestRotation = int64_t{1} << 30;
@@ -25,6 +27,11 @@ constexpr int64_t kLargestRotation = int64_t{1} << 30;
 constexpr int64_t kDeviceRotation = int64_t{3} << 29;
 // All shapes' copies together take at most this share of the free memory.
 constexpr int64_t kMemoryShare = 4;
+// On unseen inputs, where the device has a clock of its own: every call takes
+// a copy that has to be brought there.
+constexpr double kUnseenBlockMs = 0.1;
+constexpr double kShortestCallUs = 3;
+constexpr int kLeastUnseenCopies = 10;  // practice, and a call in each block
 
 }  // namespace
 
@@ -34,7 +41,13 @@ RaceTrack::RaceTrack(Workbench& bench, Workload workload,
       workload_(std::move(workload)),
       options_(options),
       noise_(options_.like != nullptr ? options_.like->noise_
-                                      : std::make_shared<Noise>()) {}
+                                      : std::make_shared<Noise>()) {
+  // A device's own clock is the steadier one.
+  if (options_.like == nullptr && bench_.greeting().own_memory) {
+    options_.same_kernel_pairs /= 2;
+    options_.unseen_same_kernel_pairs /= 2;
+  }
+}
 
 RunnerResult<std::unique_ptr<RaceTrack>> RaceTrack::open(
     Workbench& bench, const Workload& workload,
@@ -103,15 +116,8 @@ RunnerResult<void> RaceTrack::make_inputs() {
   const auto share = bench_.lock().share(bench_.stop());
   if (!share) return fault(Kind::cancelled, "cancelled");
   for (const WorkloadShape& shape : workload_.shapes) {
-    TimingInputs::Options options;
-    const double one_copy = bench_.problem().work(shape.shape).bytes;
-    options.total_bytes = std::max(
-        rotation_bytes_, static_cast<int64_t>(options_.min_copies * one_copy));
-    options.max_copies = options_.max_copies;
-    options.num_threads =
-        std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-    options.seed = secret_seed();
-    auto inputs = TimingInputs::make(bench_.problem(), shape.shape, options);
+    auto inputs = TimingInputs::make(bench_.problem(), shape.shape,
+                                     inputs_options(shape.shape));
     if (!inputs) return own_fault(inputs.error());
     ShapeTrack track;
     track.shape = shape;
@@ -119,6 +125,29 @@ RunnerResult<void> RaceTrack::make_inputs() {
     tracks_.push_back(std::move(track));
   }
   return {};
+}
+
+TimingInputs::Options RaceTrack::inputs_options(const Shape& shape) const {
+  TimingInputs::Options options;
+  options.num_threads =
+      std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  options.seed = secret_seed();
+  const double one_copy = bench_.problem().work(shape).bytes;
+  int64_t bytes = rotation_bytes_;
+  int copies = options_.min_copies;
+  options.max_copies = options_.max_copies;
+  if (options_.unseen && bench_.greeting().own_memory) {
+    const double call_us =
+        std::max(roof_us(shape, CacheState::cold), kShortestCallUs);
+    const auto calls =
+        static_cast<int>(std::ceil(kUnseenBlockMs * 1000 / call_us));
+    copies = std::max(2 * kPracticeCalls + 4 * calls, kLeastUnseenCopies);
+    options.max_copies = copies;
+    bytes = 0;
+  }
+  options.total_bytes =
+      std::max(bytes, static_cast<int64_t>(copies * one_copy));
+  return options;
 }
 
 RunnerResult<std::unique_ptr<Opponent>> RaceTrack::opponent(
@@ -204,6 +233,39 @@ RunnerResult<RaceResult> RaceTrack::race(LoadedKernel& candidate,
   if (request.unseen_inputs) {
     return race_unseen(candidate.build(), opponent, request);
   }
+  if (bench_.greeting().own_memory) {
+    return race_in_stall(candidate.build(), opponent, request);
+  }
+  return race_in(candidate, nullptr, opponent, request);
+}
+
+RunnerResult<RaceResult> RaceTrack::race_in_stall(const KernelBuild& candidate,
+                                                  Opponent& opponent,
+                                                  const Request& request) {
+  const std::lock_guard alone(stall_mutex_);
+  for (;;) {
+    if (!stall_) {
+      auto runner = bench_.lasting_runner();
+      if (!runner) return fault_of(runner);
+      stall_ = {std::move(*runner), std::vector<int>(tracks_.size()), false};
+    }
+    const bool used = std::exchange(stall_->used, true);
+    LoadedKernel kernel(stall_->runner, candidate);
+    auto result = race_in(kernel, &*stall_, opponent, request);
+    const bool well = result && !result->failure && kernel.unload().has_value();
+    if (well) return result;
+    stall_.reset();
+    // What is wrong where others ran before may be their doing.
+    const bool blamed = result ? result->failure.has_value()
+                               : result.error().kind != Kind::cancelled &&
+                                     result.error().kind != Kind::unavailable;
+    if (!used || !blamed) return result;
+  }
+}
+
+RunnerResult<RaceResult> RaceTrack::race_in(LoadedKernel& candidate,
+                                            Stall* stall, Opponent& opponent,
+                                            const Request& request) {
   auto side = opponent.side();
   if (!side) return blame_opponent(opponent, side.error());
   std::vector<Entry> entries;
@@ -211,8 +273,8 @@ RunnerResult<RaceResult> RaceTrack::race(LoadedKernel& candidate,
   // A few pairs first: what is clearly slow ends there.
   const bool may_stop = request.stop_below_fitness > 0;
   for (const int num_pairs :
-       {std::min(kFirstPairs, request.num_pairs), request.num_pairs}) {
-    auto ran = run_up_to(num_pairs, candidate, **side, entries, result);
+       {first_pairs(request.num_pairs), request.num_pairs}) {
+    auto ran = run_up_to(num_pairs, candidate, stall, **side, entries, result);
     if (!ran && candidate.runner().usable()) {
       return blame_opponent(opponent, ran.error());
     }
@@ -239,13 +301,13 @@ RunnerResult<RaceResult> RaceTrack::race(LoadedKernel& candidate,
 
 // Untimed work beside others, then the pairs alone.
 RunnerResult<void> RaceTrack::run_up_to(int num_pairs, LoadedKernel& candidate,
-                                        Opponent::Side& side,
+                                        Stall* stall, Opponent::Side& side,
                                         std::vector<Entry>& entries,
                                         RaceResult& result) {
   {
     const auto share = bench_.lock().share(bench_.stop());
     if (!share) return fault(Kind::cancelled, "cancelled");
-    auto prepared = prepare(num_pairs, candidate, side, entries, result);
+    auto prepared = prepare(num_pairs, candidate, stall, side, entries, result);
     if (!prepared || result.failure) return prepared;
   }
   const auto claim = bench_.lock().claim(bench_.stop());
@@ -254,14 +316,14 @@ RunnerResult<void> RaceTrack::run_up_to(int num_pairs, LoadedKernel& candidate,
 }
 
 RunnerResult<void> RaceTrack::prepare(int num_pairs, LoadedKernel& candidate,
-                                      Opponent::Side& side,
+                                      Stall* stall, Opponent::Side& side,
                                       std::vector<Entry>& entries,
                                       RaceResult& result) {
   std::optional<ArmFailure> failure;
   if (entries.empty()) {
     for (std::size_t i = 0; i < tracks_.size() && !failure; ++i) {
       if (!side.arms[i]) continue;
-      auto entry = enter(candidate, i, side, /*unseen=*/false, failure);
+      auto entry = enter(candidate, stall, i, side, /*unseen=*/false, failure);
       if (!entry) return fault_of(entry);
       entries.push_back(std::move(*entry));
     }
@@ -282,14 +344,20 @@ RunnerResult<void> RaceTrack::prepare(int num_pairs, LoadedKernel& candidate,
 }
 
 RunnerResult<RaceTrack::Entry> RaceTrack::enter(
-    LoadedKernel& candidate, std::size_t shape, Opponent::Side& side,
-    bool unseen, std::optional<ArmFailure>& failure) {
+    LoadedKernel& candidate, Stall* stall, std::size_t shape,
+    Opponent::Side& side, bool unseen, std::optional<ArmFailure>& failure) {
   const auto& inputs = tracks_[shape].inputs;
   Arm& opponent = *side.arms[shape];
   Entry entry;
   entry.shape = shape;
   std::vector<int> slots = slots_for(side.cache_state, inputs->num_copies());
-  auto arm = Arm::of_kernel("candidate", candidate, inputs, slots);
+  if (stall && stall->inputs[shape] == 0) {
+    auto buffer = stall->runner->lend(inputs->memory(), /*writable=*/false);
+    if (!buffer) return fault_of(buffer);
+    stall->inputs[shape] = *buffer;
+  }
+  auto arm = Arm::of_kernel("candidate", candidate, inputs, slots,
+                            stall ? stall->inputs[shape] : 0);
   if (!arm) return fault_of(arm);
   entry.arm = std::move(*arm);
   // A first call, which pays for much that later ones do not, and a few more
@@ -317,9 +385,10 @@ RunnerResult<RaceTrack::Entry> RaceTrack::enter(
     const int unpractised = inputs->num_copies() - 2 * kPracticeCalls;
     most_calls = std::clamp(unpractised / 4, 1, most_calls);
   }
-  options.calls_per_block =
-      calls_per_block(options_.block_ms, opponent.estimated_us(),
-                      entry.arm->estimated_us(), most_calls);
+  const bool short_blocks = unseen && bench_.greeting().own_memory;
+  options.calls_per_block = calls_per_block(
+      short_blocks ? kUnseenBlockMs : options_.block_ms,
+      opponent.estimated_us(), entry.arm->estimated_us(), most_calls);
   entry.wanted_pairs = 1;
   entry.race = std::make_unique<Race>(inputs, opponent, *entry.arm, options,
                                       secret_seed());

@@ -41,6 +41,9 @@ struct RaceTrackOptions {
   int same_kernel_pairs = 12;
   // Of the same with unseen inputs; each pair is one of fresh processes.
   int unseen_same_kernel_pairs = 24;
+  // Only for races on unseen inputs: no more copies than those take, where a
+  // device must have them all in its own memory.
+  bool unseen = false;
   // Another track of this machine, whose roofline, rotation and noise are
   // taken over instead of being measured again.
   const RaceTrack* like = nullptr;
@@ -134,6 +137,14 @@ class RaceTrack {
     std::unique_ptr<Race> race;
     int wanted_pairs = 0;
   };
+  // Where one candidate after another is timed on a device with memory of its
+  // own: to bring all inputs there takes longer than to time them. Programs
+  // run on the device alone and are unloaded; nothing else outlasts a race.
+  struct Stall {
+    std::shared_ptr<Runner> runner;
+    std::vector<int> inputs;  // buffers by shape; 0: not lent yet
+    bool used = false;
+  };
   // Calls of a process at each shape, before it is timed.
   static constexpr int kPracticeCalls = 3;
   // Pairs of one shape, over several processes.
@@ -146,6 +157,7 @@ class RaceTrack {
   RaceTrack(Workbench& bench, Workload workload, RaceTrackOptions options);
   RunnerResult<void> choose_rotation();
   RunnerResult<void> make_inputs();
+  TimingInputs::Options inputs_options(const Shape& shape) const;
   RunnerResult<void> measure_empty_block(Opponent& kernel);
   Opponent::Inputs inputs() const;
   OpponentOptions opponent_options(CacheState state) const;
@@ -158,15 +170,20 @@ class RaceTrack {
                                       const Request& request,
                                       std::vector<Tally>& tallies,
                                       RaceResult& result);
+  RunnerResult<RaceResult> race_in_stall(const KernelBuild& candidate,
+                                         Opponent& opponent,
+                                         const Request& request);
+  RunnerResult<RaceResult> race_in(LoadedKernel& candidate, Stall* stall,
+                                   Opponent& opponent, const Request& request);
   RunnerResult<void> run_up_to(int num_pairs, LoadedKernel& candidate,
-                               Opponent::Side& side,
+                               Stall* stall, Opponent::Side& side,
                                std::vector<Entry>& entries, RaceResult& result);
   RunnerResult<void> prepare(int num_pairs, LoadedKernel& candidate,
-                             Opponent::Side& side, std::vector<Entry>& entries,
-                             RaceResult& result);
-  RunnerResult<Entry> enter(LoadedKernel& candidate, std::size_t shape,
-                            Opponent::Side& side, bool unseen,
-                            std::optional<ArmFailure>& failure);
+                             Stall* stall, Opponent::Side& side,
+                             std::vector<Entry>& entries, RaceResult& result);
+  RunnerResult<Entry> enter(LoadedKernel& candidate, Stall* stall,
+                            std::size_t shape, Opponent::Side& side,
+                            bool unseen, std::optional<ArmFailure>& failure);
   RunnerResult<void> run(std::vector<Entry>& entries, int tries_per_pair,
                          RaceResult& result);
   ShapeMeasurement measurement(const Request& request, std::size_t shape,
@@ -186,6 +203,8 @@ class RaceTrack {
   // Held inside the exclusive claim, which keeps threads apart as well but is
   // a matter of the operating system: the language knows mutexes only.
   std::mutex timing_;
+  std::mutex stall_mutex_;  // guards stall_, for as long as a race takes
+  std::optional<Stall> stall_;
 
   mutable std::mutex mutex_;  // guards what follows
   Roofline roofline_;

@@ -73,18 +73,20 @@ RunnerResult<void> RaceTrack::race_once_unseen(const KernelBuild& candidate,
           request.num_pairs - static_cast<int>(tallies[i].pairs.size());
       if (missing <= 0) continue;
       std::optional<ArmFailure> failure;
-      auto entry = enter(kernel, i, side, /*unseen=*/true, failure);
+      auto entry = enter(kernel, nullptr, i, side, /*unseen=*/true, failure);
       if (!entry) return fault_of(entry);
-      if (!failure) {
-        auto prepared = entry->race->prepare(entry->wanted_pairs);
-        if (!prepared) return prepared;
-      }
       if (failure) {
         result.failure =
             RaceFailure{tracks_[i].shape.shape.name, std::move(*failure)};
         return {};
       }
       entries.push_back(std::move(*entry));
+    }
+    // Not before all memory is there: what a process maps later takes from it
+    // the addresses that a GPU remembers, and from its opponent nothing.
+    for (Entry& entry : entries) {
+      auto prepared = entry.race->prepare(entry.wanted_pairs);
+      if (!prepared) return prepared;
     }
   }
   {

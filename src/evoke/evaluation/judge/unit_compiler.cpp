@@ -53,6 +53,7 @@ RunnerResult<protocol::Greeting> UnitCompiler::greeting() {
   give_back(std::move(*runner));
   const std::lock_guard lock(mutex_);
   compiler_id_ = greeting.compiler_id;
+  beside_timing_ = greeting.own_memory;
   return greeting;
 }
 
@@ -116,13 +117,18 @@ RunnerResult<Unit> UnitCompiler::compile_in_runner(
   request.path = kernel.path();
   request.signature = signature;
   request.unit = unit;
-  auto share = lock_.share(stop);
-  if (!share) return fault(Kind::cancelled, "cancelled");
+  std::optional<DeviceLock::Claim> share;
+  if (!beside_timing_) {
+    share = lock_.share(stop);
+    if (!share) return fault(Kind::cancelled, "cancelled");
+  }
   auto runner = take_runner();
   if (!runner) return fault_of(runner);
   const auto compiled = [&] {
-    const YieldingShare yielding(lock_, std::move(*share), (*runner)->pid(),
-                                 stop);
+    std::optional<YieldingShare> yielding;
+    if (share) {
+      yielding.emplace(lock_, std::move(*share), (*runner)->pid(), stop);
+    }
     return (*runner)->call(request, options_.timeout_ms);
   }();
   give_back(std::move(*runner));

@@ -1,6 +1,7 @@
 // Compiles units through compile runners, each distinct one once.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <functional>
@@ -37,7 +38,8 @@ class UnitCompiler {
   UnitCompiler(RunnerPool& pool, const DeviceLock& lock, CompileCache* cache,
                UnitCompilerOptions options);
 
-  // Takes its share of the device lock only while it really compiles.
+  // Takes its share of the device lock only while it really compiles, and
+  // none where kernels run on another processor.
   // Faults: no compiler, or the runner could not serve; what the compiler
   // says about the code is in the answer. `stop` ends waiting.
   RunnerResult<std::shared_ptr<const CompiledUnit>> compile(
@@ -64,6 +66,8 @@ class UnitCompiler {
   std::vector<std::shared_ptr<Runner>> idle_;  // greeted and alive
   std::set<std::string> compiling_;            // keys
   std::string compiler_id_;
+  // Compilers take nothing from a device with a processor of its own.
+  std::atomic<bool> beside_timing_ = false;
 };
 
 }  // namespace evoke::judge

@@ -109,7 +109,7 @@ Result<void> Buffers::add(const protocol::AddBuffer& request,
                           descriptor.get(), request.bytes, request.writable)
                     : protocol::MappedMemory::anonymous(request.bytes);
   if (!memory) return error_of(memory);
-  memory->populate(request.writable);
+  if (populate_) memory->populate(request.writable);
   Buffer buffer{std::move(*memory), request.writable, request.shared, true, {}};
   if (auto set = set_open(buffer, request.writable); !set) return set;
   buffers_[request.buffer] = std::move(buffer);

@@ -18,6 +18,9 @@ namespace evoke::runner {
 
 class Buffers {
  public:
+  // `populate`: all pages are there before anything is timed.
+  explicit Buffers(bool populate) : populate_(populate) {}
+
   // `descriptor` must be valid exactly when request.shared.
   Result<void> add(const protocol::AddBuffer& request, const Fd& descriptor);
   Result<void> drop(int buffer);
@@ -61,6 +64,7 @@ class Buffers {
   static Result<void> isolate(Buffer& buffer, const Intervals& used,
                               Intervals pages);
   static Result<void> set_open(Buffer& buffer, bool open);
+  bool populate_;
   std::map<int, Buffer> buffers_;
 };
 

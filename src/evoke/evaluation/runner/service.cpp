@@ -63,7 +63,9 @@ Service::Service(protocol::Greeting greeting, Device device,
                  std::unique_ptr<Baseline> baseline)
     : greeting_(std::move(greeting)),
       device_(std::move(device)),
-      baseline_(std::move(baseline)) {}
+      baseline_(std::move(baseline)),
+      // (A device with memory of its own copies what it needs.)
+      buffers_(/*populate=*/!greeting_.own_memory) {}
 
 Result<void> Service::serve(protocol::Channel& channel) {
   for (;;) {
