@@ -5,8 +5,8 @@
 #include <filesystem>
 
 #include "evoke/cli/commands.h"
+#include "evoke/cli/device_choice.h"
 #include "evoke/cli/duration.h"
-#include "evoke/cli/founders.h"
 #include "evoke/core/kernel_source.h"
 #include "evoke/proposers/llm/prompt_files.h"
 
