@@ -73,10 +73,11 @@ void print_plan(const RunConfig& config, const Json& plan) {
              devices.size() > 1 ? fmt::format("{} x ", devices.size()) : "",
              plan["device"].get<std::string>(),
              plan["device_name"].get<std::string>());
-  for (const Json& each : devices) {
-    if (devices.size() == 1) break;
-    fmt::print("          {} {}\n", each["device"].get<std::string>(),
-               each["id"].get<std::string>());
+  if (devices.size() > 1) {
+    for (const Json& each : devices) {
+      fmt::print("          {} {}\n", each["device"].get<std::string>(),
+                 each["id"].get<std::string>());
+    }
   }
   fmt::print("compiler  {}\nworkers   {}\n",
              plan["compiler"].get<std::string>(), config.workers);

@@ -181,16 +181,16 @@ Json SearchJudge::conditions(const RunConfig& config) const {
   Json facts;
   facts["device"] = device_facts(first());
   facts["minimum_effect"] = effect_facts(first(), config);
-  if (devices.size() > 1) facts["devices"] = Json::array();
-  for (const auto& device : devices) {
-    if (devices.size() == 1) break;
-    Json each = device_facts(*device);
-    each["minimum_effect"] = effect_facts(*device, config);
-    for (const auto& [shape, effect] : each["minimum_effect"].items()) {
-      Json& all = facts["minimum_effect"][shape];
-      all = std::max(all.get<double>(), effect.get<double>());
+  if (devices.size() > 1) {
+    for (const auto& device : devices) {
+      Json each = device_facts(*device);
+      each["minimum_effect"] = effect_facts(*device, config);
+      for (const auto& [shape, effect] : each["minimum_effect"].items()) {
+        Json& all = facts["minimum_effect"][shape];
+        all = std::max(all.get<double>(), effect.get<double>());
+      }
+      facts["devices"].push_back(std::move(each));
     }
-    facts["devices"].push_back(std::move(each));
   }
   facts["reference"] = {{"name", reference.name}, {"text", reference.text}};
   facts["baselines"] = Json::object();

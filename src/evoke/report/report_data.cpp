@@ -28,9 +28,10 @@ class Reader {
     } else {
       ++report_.ended_at[static_cast<std::size_t>(step.outcome.stage)];
     }
-    if (step.outcome.details.contains("device")) {
-      DeviceShare& share =
-          report_.devices[step.outcome.details["device"].get<std::string>()];
+    const Json& details = step.outcome.details;
+    if (const auto device = details.find("device");
+        device != details.end() && device->is_string()) {
+      DeviceShare& share = report_.devices[device->get<std::string>()];
       ++share.judged;
       share.confirmed += step.outcome.kind == OutcomeKind::confirmed;
     }
