@@ -38,6 +38,12 @@ Result<Device> open_device(const std::string& name,
                 did_you_mean(kind, names) + "; there are cpu, cuda and metal");
 }
 
+void show_only_device(const std::string& name) {
+  const std::size_t colon = name.find(':');
+  if (colon == std::string::npos || kind_of_device(name) != "cuda") return;
+  show_only_gpu(name.substr(colon + 1));
+}
+
 std::vector<std::string> device_folders(const std::string& name) {
   if (kind_of_device(name) == "cuda") return cuda_folders();
   return {};

@@ -14,6 +14,10 @@ namespace evoke {
 // which and what to do.
 Result<Device> open_device(const std::string& name,
                            const DeviceOptions& options);
+// For a library that opens the first device that it finds: from here on this
+// process finds the one named ("cuda:GPU-8f2a...", by its UUID) and no other.
+// Before anything has opened one; names that say less change nothing.
+void show_only_device(const std::string& name);
 // Folders outside the system's own that a device's compiler is opened from.
 std::vector<std::string> device_folders(const std::string& name);
 // One of several of a kind: "cuda:1", "NVIDIA H200, ... (GPU-8f2a...)".

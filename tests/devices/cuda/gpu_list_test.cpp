@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <string>
+
 #include "evoke/devices/cuda/gpu.h"
 #include "evoke/devices/cuda/gpu_probe.h"
 #include "evoke/devices/registry.h"
@@ -66,6 +69,26 @@ TEST(Gpus, AnAssumedOneServesToCompile) {
   EXPECT_EQ(assumed.architecture(), "sm_90a");
   EXPECT_EQ(assumed.limits.max_threadgroup_memory, 232448);
   EXPECT_TRUE(assumed.info().own_memory);
+}
+
+TEST(Gpus, AProcessCanBeMadeToSeeOne) {
+  const char* const before = std::getenv("CUDA_VISIBLE_DEVICES");
+  const std::string kept = before != nullptr ? before : "";
+  const auto shown = [] {
+    const char* const now = std::getenv("CUDA_VISIBLE_DEVICES");
+    return std::string(now != nullptr ? now : "");
+  };
+  for (const char* name : {"cpu", "cuda", "cuda:1", "metal:4.0"}) {
+    show_only_device(name);
+    EXPECT_EQ(shown(), kept) << name;
+  }
+  show_only_device("cuda:GPU-8f2a");
+  EXPECT_EQ(shown(), "GPU-8f2a");
+  if (before != nullptr) {
+    ::setenv("CUDA_VISIBLE_DEVICES", kept.c_str(), 1);
+  } else {
+    ::unsetenv("CUDA_VISIBLE_DEVICES");
+  }
 }
 
 TEST(Gpus, OtherKindsHaveOneOnly) { EXPECT_FALSE(open_device("cdua:1", {})); }

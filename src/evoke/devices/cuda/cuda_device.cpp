@@ -82,6 +82,12 @@ Result<Device> open_cuda_device(const DeviceOptions& options) {
   return device;
 }
 
+void show_only_gpu(const std::string& uuid) {
+  if (uuid.starts_with("GPU-") || uuid.starts_with("MIG-")) {
+    ::setenv("CUDA_VISIBLE_DEVICES", uuid.c_str(), 1);
+  }
+}
+
 // NVRTC's, with the headers and programs beside it.
 std::vector<std::string> cuda_folders() {
   std::vector<std::string> folders;

@@ -122,6 +122,12 @@ RunnerResult<std::shared_ptr<Runner>> Workbench::baseline_runner(
   RunnerSpec spec = execute_spec(0);
   spec.role = protocol::Role::baseline;
   spec.baseline = name;
+  // Libraries of others know no number that evoke gives: they take the first
+  // GPU that they see, and one named is not always that.
+  if (options_.device.find(':') != std::string::npos &&
+      !greeting_.device_id.empty()) {
+    spec.device = greeting_.device_kind + ":" + greeting_.device_id;
+  }
   return pool_->take(spec);
 }
 
