@@ -45,7 +45,7 @@ Lk = 200
     seeds_ = read_seeds({}, Dialect::cpu, laboratory_.problem->signature(),
                         laboratory_.workload)
                  .value();
-    seeds_.resize(1);
+    seeds_.erase(seeds_.begin() + 1, seeds_.end());
   }
 
   std::unique_ptr<judge::Workbench> open_bench(
