@@ -174,7 +174,7 @@ TimingConfig default_timing(const std::string& device) {
   TimingConfig timing;
   if (kind_of_device(device) == "cuda") {
     timing.search_pairs = 4;
-    timing.confirm_pairs = 16;
+    timing.confirm_pairs = 12;
     timing.block_ms = 0.5;
   }
   return timing;

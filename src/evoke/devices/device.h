@@ -36,6 +36,7 @@ struct DeviceInfo {
   std::vector<std::string> features;  // "avx2", "avx512_bf16", "amx_bf16"
   // Its memory is not the host's: see DeviceSession::stage.
   bool own_memory = false;
+  bool own_clock = false;  // DeviceSession::device_ns() tells
 };
 
 // The device is in a state that only the end of this process mends. Thrown by
@@ -97,9 +98,8 @@ struct DeviceRates {
 // HostBuffer has a mirror there: one allocation of the same size, tensors at
 // the same offsets, guard bands included, shared by all calls. Then
 //   prepare()   brings the call's inputs to the mirror
-//   stage()     brings its outputs and scratch, and makes all else that
-//               kernels may write there NaN (all ones), so that no call finds
-//               what an earlier one left
+//   stage()     makes all that kernels may write there NaN (all ones), so
+//               that no call finds what an earlier one left
 //   run()       touches the mirrors alone; device_ns() is what it took
 //   collect()   brings outputs, scratch and the guard bands around them back
 // and between stage() and collect() the host's memory means nothing. On other

@@ -21,14 +21,18 @@ constexpr std::array<DeviceKind, 3> kKinds{{
     {"metal", open_metal_device, probe_metal_device},
 }};
 
+std::string selector_of(const std::string& name) {
+  const std::size_t colon = name.find(':');
+  return colon == std::string::npos ? "" : name.substr(colon + 1);
+}
+
 }  // namespace
 
 Result<Device> open_device(const std::string& name,
                            const DeviceOptions& options) {
-  const std::size_t colon = name.find(':');
   const std::string kind = kind_of_device(name);
   DeviceOptions chosen = options;
-  if (colon != std::string::npos) chosen.selector = name.substr(colon + 1);
+  if (name.find(':') != std::string::npos) chosen.selector = selector_of(name);
   std::vector<std::string> names;
   for (const DeviceKind& known : kKinds) {
     if (known.name == kind) return known.open(chosen);
@@ -39,9 +43,11 @@ Result<Device> open_device(const std::string& name,
 }
 
 void show_only_device(const std::string& name) {
-  const std::size_t colon = name.find(':');
-  if (colon == std::string::npos || kind_of_device(name) != "cuda") return;
-  show_only_gpu(name.substr(colon + 1));
+  if (kind_of_device(name) == "cuda") show_only_gpu(selector_of(name));
+}
+
+void look_ahead(const std::string& name) {
+  if (kind_of_device(name) == "cuda") look_ahead_for_cuda(selector_of(name));
 }
 
 std::vector<std::string> device_folders(const std::string& name) {

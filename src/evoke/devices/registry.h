@@ -18,6 +18,9 @@ Result<Device> open_device(const std::string& name,
 // process finds the one named ("cuda:GPU-8f2a...", by its UUID) and no other.
 // Before anything has opened one; names that say less change nothing.
 void show_only_device(const std::string& name);
+// Before a process that only compiles closes its walls: looks at the device,
+// for a later open_device() of the same name.
+void look_ahead(const std::string& name);
 // Folders outside the system's own that a device's compiler is opened from.
 std::vector<std::string> device_folders(const std::string& name);
 // One of several of a kind: "cuda:1", "NVIDIA H200, ... (GPU-8f2a...)".

@@ -32,12 +32,6 @@ Result<Range> range_of(const BoundTensor& tensor) {
   return Range{static_cast<std::size_t>(begin - buffer.data()), bytes};
 }
 
-bool is_poison(std::span<const std::byte> bytes) {
-  return bytes.empty() ||
-         (bytes[0] == std::byte{0xff} &&
-          std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
-}
-
 }  // namespace
 
 std::optional<ExitReason> exit_reason_of(Status status) {
@@ -292,12 +286,6 @@ Result<void> CudaSession::stage(std::span<const CallId> calls, bool inputs) {
     return wiped;
   }
   for (const Call* call : *found) {
-    for (const Place& place : call->written) {
-      if (is_poison(place.host())) continue;  // as wiped
-      auto brought = check(mirrors_->bring(*place.mirror, place.range),
-                           "copying outputs and scratch");
-      if (!brought) return brought;
-    }
     if (!inputs) continue;
     if (auto brought = bring_inputs(*call, /*again=*/true); !brought) {
       return brought;

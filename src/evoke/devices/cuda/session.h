@@ -52,9 +52,6 @@ class CudaSession final : public DeviceSession {
     Mirror* mirror = nullptr;
     Range range;
     std::string name;
-    std::span<const std::byte> host() const {
-      return {mirror->host + range.begin, range.bytes};
-    }
   };
   struct Call {
     ProgramId program = 0;

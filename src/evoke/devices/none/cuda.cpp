@@ -18,4 +18,6 @@ void show_only_gpu(const std::string& /*uuid*/) {}
 
 std::vector<std::string> cuda_folders() { return {}; }
 
+void look_ahead_for_cuda(const std::string&) {}
+
 }  // namespace evoke

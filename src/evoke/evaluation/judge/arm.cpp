@@ -1,9 +1,11 @@
 #include "evoke/evaluation/judge/arm.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <limits>
 #include <numeric>
+#include <thread>
 #include <utility>
 
 #include "evoke/base/clock.h"
@@ -21,6 +23,7 @@ constexpr std::size_t kWarmSlots = 64;
 constexpr int64_t kOutputBytes = 8 << 20;
 constexpr int64_t kLeastOutputs = 8;
 constexpr int64_t kMostOutputs = 256;
+constexpr int kMostCheckers = 8;  // threads
 
 // A divisor of the number of slots: going round them never brings one output
 // twice within so many.
@@ -279,11 +282,11 @@ RunnerResult<std::optional<ArmFailure>> Arm::ensure(std::span<const int> slots,
         return ArmFailure{damage->out_of_bounds, false, damage->message};
       }
     }
+    if (auto failure = check_all(batch)) {
+      if (!baseline_) return failure;
+      if (wrong_.empty()) wrong_ = failure->message;
+    }
     for (const int slot : batch) {
-      if (auto failure = check(slot)) {
-        if (!baseline_) return failure;
-        if (wrong_.empty()) wrong_ = failure->message;
-      }
       ensured_[static_cast<std::size_t>(slot)] = true;
       woken_by_ = slot;
     }
@@ -305,7 +308,7 @@ std::optional<ArmFailure> Arm::check(int slot) {
                       name_ + " at " + inputs_->shape().name +
                           " answered the same inputs differently"};
   }
-  const CheckReport report = inputs_->set().check(copy, output);
+  const CheckReport report = inputs_->check(copy, output);
   const bool changed = !right.empty();
   if (report.verdict == CheckVerdict::right) {
     right.assign(output.begin(), output.end());
@@ -329,10 +332,11 @@ RunnerResult<void> Arm::wake(int64_t timeout_ms) {
 RunnerResult<void> Arm::stage(std::span<const int> slots, int64_t timeout_ms) {
   auto awake = wake(timeout_ms);
   if (!awake) return awake;
-  if (!baseline_) {
+  // (A device with memory of its own wipes that by itself.)
+  if (!baseline_ && !has_own_clock()) {
     for (const int slot : slots) poison(slot);
   }
-  if (scratch_) {
+  if (scratch_ && !has_own_clock()) {
     scratch_->poison(workspace_.at(scratch_offset_, scratch_->total_bytes()),
                      /*first=*/false);
   }
@@ -381,8 +385,29 @@ RunnerResult<std::optional<ArmFailure>> Arm::verify() {
       return ArmFailure{damage->out_of_bounds, false, damage->message};
     }
   }
-  for (const int slot : staged_) {
-    if (auto failure = check(slot)) return failure;
+  return check_all(staged_);
+}
+
+// On several threads where the cores have nothing else to do: kernels run on
+// another processor.
+std::optional<ArmFailure> Arm::check_all(std::span<const int> slots) {
+  const int num_threads =
+      has_own_clock()
+          ? std::clamp(static_cast<int>(slots.size()), 1, kMostCheckers)
+          : 1;
+  std::vector<std::optional<ArmFailure>> failures(slots.size());
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    for (std::size_t i = next++; i < slots.size(); i = next++) {
+      failures[i] = check(slots[i]);
+    }
+  };
+  std::vector<std::thread> helpers;
+  for (int t = 1; t < num_threads; ++t) helpers.emplace_back(work);
+  work();
+  for (std::thread& helper : helpers) helper.join();
+  for (auto& failure : failures) {
+    if (failure) return std::move(failure);
   }
   return std::nullopt;
 }

@@ -64,7 +64,7 @@ class Arm {
   RunnerResult<void> bind(std::span<const int> slots);
   // Whether the device times itself: then the host's clock and its moods are
   // no part of a measurement.
-  bool has_own_clock() const { return runner_->greeting().own_memory; }
+  bool has_own_clock() const { return runner_->greeting().own_clock; }
   // One call, from the untimed runs; infinite before there were any.
   double estimated_us() const { return estimated_us_; }
 
@@ -97,6 +97,7 @@ class Arm {
       std::shared_ptr<TimingInputs> inputs, std::vector<int> slots);
   RunnerResult<void> lend_memory(int64_t scratch_bytes);
   std::optional<ArmFailure> check(int slot);
+  std::optional<ArmFailure> check_all(std::span<const int> slots);
   int64_t output_offset(int slot) const;
   std::span<std::byte> output_of(int slot) const;
   std::vector<int> next_batch(std::span<const int> slots) const;

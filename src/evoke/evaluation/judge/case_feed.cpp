@@ -26,7 +26,7 @@ Result<std::shared_ptr<const PooledCase>> CaseFeed::next() {
 CaseFeed::Made CaseFeed::make(std::size_t index) const {
   // Beside what is timed, where that has a processor and a clock of its own.
   std::optional<DeviceLock::Claim> share;
-  if (!bench_.greeting().own_memory) {
+  if (!bench_.greeting().own_clock) {
     share = bench_.lock().share(bench_.stop());
     if (!share) return failed("cancelled");
   }

@@ -88,7 +88,7 @@ RunnerResult<void> Opponent::add_arm(
   } else {
     std::iota(slots.begin(), slots.end(), 0);
     // The others when they are raced on: each has to be brought there first.
-    if (bench_.greeting().own_memory) {
+    if (bench_.greeting().own_clock) {
       slots.resize(std::min(slots.size(), kFirstSlots));
     }
   }

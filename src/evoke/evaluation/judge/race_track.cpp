@@ -43,7 +43,7 @@ RaceTrack::RaceTrack(Workbench& bench, Workload workload,
       noise_(options_.like != nullptr ? options_.like->noise_
                                       : std::make_shared<Noise>()) {
   // A device's own clock is the steadier one.
-  if (options_.like == nullptr && bench_.greeting().own_memory) {
+  if (options_.like == nullptr && bench_.greeting().own_clock) {
     options_.same_kernel_pairs /= 2;
     options_.unseen_same_kernel_pairs /= 2;
   }
@@ -136,7 +136,7 @@ TimingInputs::Options RaceTrack::inputs_options(const Shape& shape) const {
   int64_t bytes = rotation_bytes_;
   int copies = options_.min_copies;
   options.max_copies = options_.max_copies;
-  if (options_.unseen && bench_.greeting().own_memory) {
+  if (options_.unseen && bench_.greeting().own_clock) {
     const double call_us =
         std::max(roof_us(shape, CacheState::cold), kShortestCallUs);
     const auto calls =
@@ -233,7 +233,7 @@ RunnerResult<RaceResult> RaceTrack::race(LoadedKernel& candidate,
   if (request.unseen_inputs) {
     return race_unseen(candidate.build(), opponent, request);
   }
-  if (bench_.greeting().own_memory) {
+  if (bench_.greeting().own_clock) {
     return race_in_stall(candidate.build(), opponent, request);
   }
   return race_in(candidate, nullptr, opponent, request);
@@ -385,7 +385,7 @@ RunnerResult<RaceTrack::Entry> RaceTrack::enter(
     const int unpractised = inputs->num_copies() - 2 * kPracticeCalls;
     most_calls = std::clamp(unpractised / 4, 1, most_calls);
   }
-  const bool short_blocks = unseen && bench_.greeting().own_memory;
+  const bool short_blocks = unseen && bench_.greeting().own_clock;
   options.calls_per_block = calls_per_block(
       short_blocks ? kUnseenBlockMs : options_.block_ms,
       opponent.estimated_us(), entry.arm->estimated_us(), most_calls);

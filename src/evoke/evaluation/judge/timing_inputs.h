@@ -5,6 +5,11 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "evoke/base/error.h"
@@ -37,6 +42,10 @@ class TimingInputs {
   // Of the copy's input tensors in the buffer; outputs are left at -1.
   std::vector<int64_t> offsets_of(int copy) const;
 
+  // Thread-safe, like what follows. Looks at an answer that was right before,
+  // whoever gave it, no closer than that it is the same.
+  CheckReport check(int copy, std::span<const std::byte> output);
+
   // The next `count` places of a rotation over all copies that goes on
   // through all races: a place comes back only after all others. The copies
   // stand in an order of their own, secret and random.
@@ -57,6 +66,8 @@ class TimingInputs {
   std::vector<int> order_;   // copies
   std::vector<int> places_;  // of copies in `order_`
   std::atomic<uint64_t> next_{0};
+  std::mutex mutex_;                             // guards what follows
+  std::set<std::pair<int, std::string>> right_;  // copies, hashes of answers
 };
 
 }  // namespace evoke::judge

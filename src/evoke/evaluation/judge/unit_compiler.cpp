@@ -53,7 +53,7 @@ RunnerResult<protocol::Greeting> UnitCompiler::greeting() {
   give_back(std::move(*runner));
   const std::lock_guard lock(mutex_);
   compiler_id_ = greeting.compiler_id;
-  beside_timing_ = greeting.own_memory;
+  beside_timing_ = greeting.own_clock;
   return greeting;
 }
 

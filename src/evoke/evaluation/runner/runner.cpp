@@ -57,11 +57,13 @@ protocol::Greeting greeting_of(const RunnerOptions& options,
   greeting.cache_bytes = info.cache_bytes;
   greeting.features = info.features;
   greeting.own_memory = info.own_memory;
+  greeting.own_clock = info.own_clock;
   if (parts.device.compiler) greeting.compiler_id = parts.device.compiler->id();
   if (parts.baseline) {
     greeting.baseline_name = parts.baseline->name();
     greeting.baseline_version = parts.baseline->version();
     greeting.own_memory = parts.baseline->has_own_clock();
+    greeting.own_clock = parts.baseline->has_own_clock();
   }
   return greeting;
 }
@@ -89,6 +91,7 @@ int run(const RunnerOptions& options) {
   Confinement confinement({options.role, options.private_folder,
                            std::move(readable), options.cpu_seconds,
                            kind_of_device(options.device) == "cuda"});
+  if (options.role == Role::compile) look_ahead(options.device);
   confinement.enter();
   auto parts = open_parts(options);
   if (!parts) {

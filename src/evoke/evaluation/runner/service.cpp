@@ -65,7 +65,7 @@ Service::Service(protocol::Greeting greeting, Device device,
       device_(std::move(device)),
       baseline_(std::move(baseline)),
       // (A device with memory of its own copies what it needs.)
-      buffers_(/*populate=*/!greeting_.own_memory) {}
+      buffers_(/*populate=*/!greeting_.own_clock) {}
 
 Result<void> Service::serve(protocol::Channel& channel) {
   for (;;) {
