@@ -55,11 +55,12 @@ int test_with_emulations(const Context& context, const Options& options) {
 }
 
 int test_with_kernels(const Context& context, const Options& options) {
-  const Laboratory laboratory =
-      open_laboratory(context, options.device, kWorkload, /*spare_runners=*/2);
+  const int num_workers = std::min(num_cores(), kMostRunners);
+  const Laboratory laboratory = open_laboratory(
+      context, options.device, kWorkload, /*spare_runners=*/num_workers);
   KernelSelftestOptions selftest;
   selftest.level = options.full ? GateLevel::full : GateLevel::gate;
-  selftest.num_workers = std::min(num_cores(), kMostRunners);
+  selftest.num_workers = num_workers;
   selftest.stop = [] { return interrupted(); };
   const bool live = !context.json && isatty(STDERR_FILENO) == 1;
   if (live) {

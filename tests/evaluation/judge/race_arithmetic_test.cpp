@@ -51,13 +51,13 @@ TEST(SlotsFor, WarmTakesOneCopyWithManyOutputs) {
 class TimingInputsTest : public ::testing::Test {
  protected:
   std::shared_ptr<TimingInputs> make(int64_t bytes, int max_copies,
-                                     uint64_t seed) {
+                                     uint64_t seed, int num_keys = 64) {
     TimingInputs::Options options;
     options.total_bytes = bytes;
     options.max_copies = max_copies;
     options.num_threads = 2;
     options.seed = seed;
-    Shape shape = example_shape(1, 64);
+    Shape shape = example_shape(1, num_keys);
     auto inputs = TimingInputs::make(*problem_, shape, options);
     if (!inputs) throw std::runtime_error(inputs.error().message);
     return *inputs;
@@ -99,6 +99,43 @@ TEST_F(TimingInputsTest, EveryCopyComesRoundBeforeAnyComesTwice) {
   const auto block = inputs->next_copies(copies - 1);
   const auto next = inputs->next_copies(1);
   EXPECT_EQ(std::count(block.begin(), block.end(), next[0]), 0);
+}
+
+TEST_F(TimingInputsTest, AnAnswerOnceRightIsKnownAndNoOtherIs) {
+  // One key: every head answers with its value.
+  const auto inputs = make(4 << 20, 64, 1, /*num_keys=*/1);
+  const auto& layouts = inputs->set().tensors();
+  const auto row = [&](std::size_t tensor, std::size_t head) {
+    const TensorLayout& layout = layouts[tensor];
+    return static_cast<std::size_t>(layout.offset_bytes +
+                                    static_cast<int64_t>(head) *
+                                        layout.strides[1] * 2);
+  };
+  constexpr std::size_t kValue = 2;
+  const std::size_t output = output_index(problem_->signature());
+  const auto bytes_of = [&](std::size_t tensor) {
+    std::vector<std::byte> bytes(
+        static_cast<std::size_t>(layouts[tensor].allocation_bytes));
+    inputs->set().write(0, tensor, bytes);
+    return bytes;
+  };
+  std::vector<std::byte> answer = bytes_of(output);
+  EXPECT_NE(inputs->check(0, answer).verdict, CheckVerdict::right);
+  const std::vector<std::byte> values = bytes_of(kValue);
+  const auto heads = static_cast<std::size_t>(layouts[output].shape[1]);
+  const auto group = heads / static_cast<std::size_t>(layouts[kValue].shape[1]);
+  const auto width = static_cast<std::size_t>(layouts[output].shape[3]) * 2;
+  for (std::size_t head = 0; head < heads; ++head) {
+    std::copy_n(values.begin() + row(kValue, head / group), width,
+                answer.begin() + row(output, head));
+  }
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(inputs->check(0, answer).verdict, CheckVerdict::right);
+  }
+  // Right for one copy is wrong for another.
+  EXPECT_NE(inputs->check(1, answer).verdict, CheckVerdict::right);
+  answer[row(output, 0) + 1] ^= std::byte{0x80};  // a sign
+  EXPECT_NE(inputs->check(0, answer).verdict, CheckVerdict::right);
 }
 
 TEST_F(TimingInputsTest, TheOrderIsSecret) {

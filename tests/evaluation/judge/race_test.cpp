@@ -228,6 +228,76 @@ TEST_F(RaceTest, SecondRaceOfALoadedKernelWorks) {
   EXPECT_TRUE(second) << second.error().message;
 }
 
+// Where candidates follow one another in one process.
+class StallTest : public RaceTest {
+ protected:
+  void SetUp() override {
+    RaceTrackOptions options = RaceTest::track().options();
+    options.like = &RaceTest::track();
+    options.one_process = true;
+    track_ = test::value_of(RaceTrack::open(
+        court().bench(), RaceTest::track().workload(), options));
+  }
+  // How a kernel's race ends, and how many processes it took beside the one
+  // that its gate would have.
+  struct Ended {
+    RunnerResult<RaceResult> result;
+    int processes = 0;
+  };
+  Ended race_here(const std::string& text) {
+    const auto build = court().build(text);
+    const auto kernel = court().load(*build);
+    RaceTrack::Request request;
+    request.num_pairs = 2;
+    (void)test::value_of(court().reference().side());
+    const int before = court().bench().pool().num_started();
+    auto result = track_->race(*kernel, court().reference(), request);
+    return {std::move(result), court().bench().pool().num_started() - before};
+  }
+  std::unique_ptr<RaceTrack> track_;
+};
+
+TEST_F(StallTest, CandidatesFollowOneAnotherInOneProcess) {
+  const Ended first = race_here(test::honest_kernel());
+  ASSERT_TRUE(first.result) << first.result.error().message;
+  EXPECT_EQ(first.processes, 1);
+  for (int i = 0; i < 2; ++i) {
+    const Ended next = race_here(test::honest_kernel("next", 7 + i));
+    ASSERT_TRUE(next.result) << next.result.error().message;
+    EXPECT_FALSE(next.result->failure);
+    EXPECT_EQ(next.result->shapes.at(0).pairs.size(), 2U);
+    EXPECT_EQ(next.processes, 0);
+  }
+}
+
+TEST_F(StallTest, WhatIsWrongWhereOthersRanIsTriedAloneBeforeItIsBlamed) {
+  auto options = small();
+  options.keys = "visible / 2";
+  const std::string wrong = test::make_kernel(options);
+  const Ended alone = race_here(wrong);
+  ASSERT_TRUE(alone.result) << alone.result.error().message;
+  EXPECT_TRUE(alone.result->failure);
+  EXPECT_EQ(alone.processes, 1);
+  // Nothing of it is left.
+  EXPECT_EQ(race_here(test::honest_kernel()).processes, 1);
+  const Ended again = race_here(wrong);
+  ASSERT_TRUE(again.result) << again.result.error().message;
+  EXPECT_TRUE(again.result->failure);
+  EXPECT_EQ(again.processes, 1);
+}
+
+TEST_F(StallTest, ACrashIsTheCandidatesFaultAndNobodyElses) {
+  ASSERT_TRUE(race_here(test::honest_kernel()).result);
+  auto options = small();
+  options.after = "  out[0] = k[int64_t{1} << 44];";
+  const Ended crashed = race_here(test::make_kernel(options));
+  ASSERT_FALSE(crashed.result);
+  EXPECT_EQ(crashed.result.error().kind, Kind::died);
+  const Ended next = race_here(test::honest_kernel());
+  ASSERT_TRUE(next.result) << next.result.error().message;
+  EXPECT_FALSE(next.result->failure);
+}
+
 class OpponentTest : public RaceTest {};
 
 TEST_F(OpponentTest, StaysInItsProcess) {

@@ -114,6 +114,23 @@ TEST(Prompt, ShowsWhatAProfilerSaw) {
           "barrier 2\n"));
 }
 
+TEST(Prompt, ShowsWhatTheCompilerSaysOfEachKernel) {
+  ProposalRequest request = full_request("improve");
+  request.parent.outcome.details["units"] = Json::parse(R"([
+    {"variant": 0, "compile_ms": 781, "code_bytes": 19584, "kernels": {
+      "split": {"registers": 116, "spill_store_bytes": 0, "occupancy": 0.14,
+                "limited_by": "registers",
+                "instructions": {"fma": 91, "exp2": 16},
+                "deeper": {"still": {"no": 1}}}}}])");
+  const auto prompt = prompt_of(request, facts(), 100'000);
+  ASSERT_TRUE(prompt);
+  EXPECT_THAT(
+      prompt->messages[1].content,
+      testing::HasSubstr("code_bytes 19584, kernels (split (instructions "
+                         "(exp2 16, fma 91), limited_by registers, occupancy "
+                         "0.14, registers 116, spill_store_bytes 0))\n"));
+}
+
 // What comes from a store may be of any form.
 TEST(Prompt, ProfilesOfAnyFormAreShownOrPassedOver) {
   for (const char* profile :

@@ -233,7 +233,7 @@ RunnerResult<RaceResult> RaceTrack::race(LoadedKernel& candidate,
   if (request.unseen_inputs) {
     return race_unseen(candidate.build(), opponent, request);
   }
-  if (bench_.greeting().own_clock) {
+  if (options_.one_process || bench_.greeting().own_clock) {
     return race_in_stall(candidate.build(), opponent, request);
   }
   return race_in(candidate, nullptr, opponent, request);

@@ -41,6 +41,9 @@ struct RaceTrackOptions {
   int same_kernel_pairs = 12;
   // Of the same with unseen inputs; each pair is one of fresh processes.
   int unseen_same_kernel_pairs = 24;
+  // Candidates follow one another in one process, as they always do where the
+  // device has a clock of its own.
+  bool one_process = false;
   // Only for races on unseen inputs: no more copies than those take, where a
   // device must have them all in its own memory.
   bool unseen = false;

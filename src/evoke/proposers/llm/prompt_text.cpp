@@ -16,6 +16,7 @@ constexpr std::size_t kLongestMessage = 600;
 constexpr std::size_t kMostFeatures = 24;
 constexpr std::size_t kMostWrongCases = 6;
 constexpr std::size_t kMostLaunches = 6;
+constexpr int kReportDepth = 3;  // kernels, one of them, its instructions
 
 std::string joined(const std::vector<std::string>& words) {
   std::string text;
@@ -63,8 +64,9 @@ std::string gain_text(double gain) {
   return gain > 0 ? fmt::format("{:+.1f} %", 100 * (gain - 1)) : "-";
 }
 
-// Numbers, words and truth values of a compiler's report.
-std::string report_text(const Json& report) {
+// Numbers, words and truth values of a compiler's report, and those of each
+// kernel in it.
+std::string report_text(const Json& report, int depth = 0) {
   std::string text;
   for (const auto& [name, value] : report.items()) {
     if (name == "variant" || name == "compile_ms" || name == "cached" ||
@@ -72,6 +74,13 @@ std::string report_text(const Json& report) {
       continue;
     }
     std::string shown;
+    if (value.is_object() && depth < kReportDepth) {
+      shown = report_text(value, depth + 1);
+      if (shown.empty()) continue;
+      text += fmt::format("{}{} ({})", text.empty() ? "" : ", ",
+                          one_line(name, 40), shown);
+      continue;
+    }
     if (value.is_number()) {
       shown = number(value.get<double>());
     } else if (value.is_string()) {
