@@ -106,7 +106,8 @@ TEST(RunConfig, ErrorsNameFileLineAndKey) {
             "run.toml:2: budget.time: unknown key (did you mean 'time_s'?)");
   EXPECT_EQ(config_error("device = \"gpu\""),
             "run.toml:1: device: expected auto, cpu, cuda, "
-            "cuda:NUMBER, cuda:UUID or metal");
+            "cuda:NUMBER, cuda:UUID, metal, or several GPUs as cuda:0,cuda:1 "
+            "or cuda:all");
   EXPECT_EQ(config_error("workers = -1"),
             "run.toml:1: workers: -1 is outside 0 to 4096");
   EXPECT_EQ(config_error("workers = 3000000000"),

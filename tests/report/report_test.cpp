@@ -66,6 +66,7 @@ void fill(RunStore& store) {
   child.candidate.text = kernel_text("128");
   child.candidate.parents = {1};
   child.candidate.generation = 1;
+  child.outcome.details["device"] = "GPU-07c1";
   child.candidate.summary = "tile 64 -> 128 </script><img src=x onerror=1>";
   child.effects = {
       {"elite", {{"candidate", 2}, {"island", 0}, {"cell", {4, 3}}}}};
@@ -78,6 +79,7 @@ void fill(RunStore& store) {
   confirmation.purpose = EvaluationPurpose::confirm;
   confirmation.outcome.kind = OutcomeKind::confirmed;
   confirmation.outcome.stage = Stage::confirm;
+  confirmation.outcome.details["device"] = "GPU-8f2a";
   confirmation.outcome.fitness = Fitness{1.25, 1.2, 1.3};
   confirmation.outcome.measurements = Measurements{
       {measured("decode-256", "seed", 1.25, SpeedVerdict::faster),
@@ -133,6 +135,13 @@ TEST(Report, SaysWhatWasConfirmedAgainstWhatAndWhere) {
   EXPECT_EQ(report.genes[0].founder, 64);
   EXPECT_EQ(report.genes[0].best, 128);
   EXPECT_EQ(report.cells.size(), 2u);
+  ASSERT_EQ(report.devices.size(), 2u);
+  EXPECT_EQ(report.devices.at("GPU-07c1").judged, 1);
+  EXPECT_EQ(report.devices.at("GPU-8f2a").confirmed, 1);
+  EXPECT_EQ(to_json(report)["devices"]["GPU-07c1"]["confirmed"], 0);
+  for (const std::string& text : {to_html(report), to_markdown(report)}) {
+    EXPECT_NE(text.find("GPU-8f2a"), std::string::npos);
+  }
 }
 
 TEST(Report, AnEmptyRunIsReportedToo) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "evoke/cli/commands.h"
+#include "evoke/cli/device_choice.h"
 #include "evoke/cli/founders.h"
 #include "evoke/cli/interrupt.h"
 #include "evoke/cli/kernel_file.h"

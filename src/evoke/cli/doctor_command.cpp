@@ -109,6 +109,10 @@ int doctor(const Context& context) {
   for (const DeviceStatus& device : probe_devices()) {
     findings.push_back(
         {"device " + device.kind, device.available, device.description});
+    for (const DeviceMember& member : device.members) {
+      findings.push_back(
+          {"device " + member.name, device.available, member.description});
+    }
   }
   for (Finding& finding : about_runners(context)) {
     findings.push_back(std::move(finding));

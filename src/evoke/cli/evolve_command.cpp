@@ -10,6 +10,7 @@
 
 #include "evoke/cli/check_search.h"
 #include "evoke/cli/commands.h"
+#include "evoke/cli/device_choice.h"
 #include "evoke/cli/duration.h"
 #include "evoke/cli/evolve_options.h"
 #include "evoke/cli/evolve_run.h"
@@ -32,11 +33,16 @@ Json plan_json(const RunConfig& config, const Laboratory& laboratory,
   Json json = {{"run_directory", folder},
                {"device", greeting.device_kind},
                {"device_name", greeting.device_name},
+               {"devices", Json::array()},
                {"compiler", greeting.compiler_id},
                {"workers", config.workers},
                {"config", to_toml(config)},
                {"workload", Json::array()},
                {"seeds", Json::array()}};
+  for (const judge::Workbench* bench : laboratory.benches()) {
+    json["devices"].push_back({{"device", bench->options().device},
+                               {"id", bench->greeting().device_id}});
+  }
   for (const WorkloadShape& each : laboratory.workload.shapes) {
     const WorkEstimate work = laboratory.problem->work(each.shape);
     json["workload"].push_back({{"shape", each.shape.name},
@@ -62,9 +68,18 @@ Json plan_json(const RunConfig& config, const Laboratory& laboratory,
 }
 
 void print_plan(const RunConfig& config, const Json& plan) {
-  fmt::print("device    {} ({})\ncompiler  {}\nworkers   {}\n",
+  const auto& devices = plan["devices"];
+  fmt::print("device    {}{} ({})\n",
+             devices.size() > 1 ? fmt::format("{} x ", devices.size()) : "",
              plan["device"].get<std::string>(),
-             plan["device_name"].get<std::string>(),
+             plan["device_name"].get<std::string>());
+  if (devices.size() > 1) {
+    for (const Json& each : devices) {
+      fmt::print("          {} {}\n", each["device"].get<std::string>(),
+                 each["id"].get<std::string>());
+    }
+  }
+  fmt::print("compiler  {}\nworkers   {}\n",
              plan["compiler"].get<std::string>(), config.workers);
   std::string budget =
       config.budget.time_s > 0 ? format_duration(config.budget.time_s) : "";
@@ -140,7 +155,6 @@ void refuse_with_resume(const EvolveOptions& options) {
   refuse(!options.kernels.empty(), "a kernel file");
   refuse(!options.seeds_folder.empty(), "--seeds");
   refuse(!options.config_path.empty(), "--config");
-  refuse(!options.device.empty(), "--device");
   refuse(!options.workload.empty(), "--workload");
   refuse(!options.proposer.empty(), "--proposer");
   refuse(!options.llm_path.empty(), "--llm");
@@ -168,6 +182,7 @@ int run_evolve(const Context& context, const EvolveOptions& options) {
   if (options.resume) {
     refuse_with_resume(options);
     run.resume = true;
+    run.device = options.device;
     run.folder = options.resume_path.empty() ? value_or_throw(latest_run("."))
                                              : options.resume_path;
     if (options.iterations || !options.time_budget.empty() ||
@@ -191,7 +206,9 @@ int run_evolve(const Context& context, const EvolveOptions& options) {
     return evolve(context, std::move(config), run);
   }
   const Laboratory laboratory =
-      open_laboratory(context, config.device, config.workload, 0);
+      options.dry_run
+          ? open_search_laboratory(context, config.device, config.workload, 0)
+          : open_laboratory(context, config.device, config.workload, 0);
   if (config.workers <= 0) {
     config.workers =
         std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
@@ -229,6 +246,7 @@ Examples:
   evoke evolve mine.cpp --time-budget 10m    your kernel
   evoke evolve --proposer parameters,llm --llm-budget-usd 2
   evoke evolve --proposer inbox -o run       you answer: evoke inbox run list
+  evoke evolve --device cuda:all             on all GPUs, which are alike
   evoke evolve --dry-run                     what would be done
   evoke evolve --resume                      the latest run here goes on)");
   command->callback([&context, &chosen, options] {

@@ -5,8 +5,8 @@
 #include <filesystem>
 
 #include "evoke/cli/commands.h"
+#include "evoke/cli/device_choice.h"
 #include "evoke/cli/duration.h"
-#include "evoke/cli/founders.h"
 #include "evoke/core/kernel_source.h"
 #include "evoke/proposers/llm/prompt_files.h"
 
@@ -50,7 +50,8 @@ void add_options(CLI::App& command, EvolveOptions& options) {
   command.add_option("--config", options.config_path, "A TOML run config");
   command.add_option("--device", options.device,
                      "auto, cpu, cuda, cuda:NUMBER, cuda:UUID, metal or "
-                     "metal:VERSION");
+                     "metal:VERSION; several GPUs of one kind: "
+                     "cuda:0,cuda:1 or cuda:all");
   command.add_option("--workload", options.workload,
                      "quick, qwen3-0.6b, qwen3-0.6b-batched or a TOML file");
   command.add_option("--held-out", options.held_out,
@@ -86,7 +87,8 @@ void add_options(CLI::App& command, EvolveOptions& options) {
   command.add_option("--target-score", options.target_score,
                      "Stop once a confirmed kernel reaches this speed-up");
   command.add_option("--workers", options.workers,
-                     "Candidates judged at a time (default: one per core)");
+                     "Candidates judged at a time, over all devices (default: "
+                     "one per core)");
   command.add_option("--rng-seed", options.rng_seed, "Of the whole search");
   auto* output = command.add_option("--output,-o", options.output,
                                     "The run directory to make");

@@ -17,6 +17,7 @@
 #include "evoke/base/clock.h"
 #include "evoke/base/log.h"
 #include "evoke/cli/commands.h"
+#include "evoke/cli/device_choice.h"
 #include "evoke/cli/duration.h"
 #include "evoke/cli/founders.h"
 #include "evoke/cli/held_out.h"
@@ -174,6 +175,7 @@ void EvolveRun::open() {
     store_ = value_or_throw(RunStore::open_for_resume(options_.folder));
     config_ = store_->config();
     if (options_.budget) config_.budget = *options_.budget;
+    if (!options_.device.empty()) config_.device = options_.device;
     elapsed_before_s_ = value_or_throw(store_->summary()).elapsed_s;
   }
   if (!options_.resume) check_folder(options_.folder);
@@ -192,9 +194,12 @@ void EvolveRun::open() {
     config_.workers =
         std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   }
-  Laboratory laboratory = open_laboratory(context_, config_.device,
-                                          config_.workload, config_.workers);
+  Laboratory laboratory = open_search_laboratory(
+      context_, config_.device, config_.workload, config_.workers);
   config_.device = laboratory.device;
+  // No device stands idle.
+  config_.workers =
+      std::max(config_.workers, static_cast<int>(laboratory.benches().size()));
   founders_ = value_or_throw(keep_founders(value_or_throw(
       read_seeds(config_.seeds, laboratory.bench->dialect(),
                  laboratory.problem->signature(), laboratory.workload))));
@@ -203,10 +208,16 @@ void EvolveRun::open() {
   if (options_.resume) {
     const Json fact = value_or_throw(store_->fact("reference"));
     reference = {fact.value("name", ""), fact.value("text", "")};
+    if (const auto recorded = store_->fact("device")) {
+      value_or_throw(check_same_kind(
+          *recorded,
+          {laboratory.bench->options().device, laboratory.bench->greeting()}));
+    }
   }
-  judge_ =
-      open_search_judge(std::move(laboratory), config_, founders_, reference,
-                        [this](const std::string& what) { announce(what); });
+  judge_ = open_search_judge(
+      std::move(laboratory), config_, founders_, reference,
+      [this](const std::string& what) { announce(what); },
+      [this](const std::string& what) { notice(what); });
   if (!options_.resume) {
     Json facts = judge_->conditions(config_);
     facts["machine"] = describe_machine();
@@ -368,9 +379,9 @@ void EvolveRun::finish() {
   if (!config_.held_out.empty() && evolution_->best() != nullptr) {
     panel_.event("timing the held-out workload " + config_.held_out);
     value_or_throw(store_->set_fact(
-        "held_out",
-        race_held_out(judge_->laboratory, config_, *judge_->track,
-                      judge_->reference, evolution_->best()->candidate)));
+        "held_out", race_held_out(*judge_->laboratory.problem, config_,
+                                  judge_->in_service(), judge_->reference,
+                                  evolution_->best()->candidate)));
   }
   panel_.close();
   write_reports();

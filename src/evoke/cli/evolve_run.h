@@ -15,6 +15,7 @@ struct EvolveRunOptions {
   bool resume = false;
   // Of a resumed run, instead of the recorded one.
   std::optional<BudgetConfig> budget;
+  std::string device;  // empty: the recorded one
   // For the proposer `llm`; a resumed run takes what was recorded, but for the
   // money.
   std::optional<llm::LlmConfig> llm;

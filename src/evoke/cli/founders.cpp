@@ -1,13 +1,10 @@
 #include "evoke/cli/founders.h"
 
-#include <fmt/format.h>
-
 #include <filesystem>
 #include <utility>
 
 #include "evoke/core/launch_plan.h"
 #include "evoke/devices/embedded_kernels.h"
-#include "evoke/devices/registry.h"
 
 namespace evoke::cli {
 namespace {
@@ -91,56 +88,6 @@ std::vector<Founder> to_founders(const std::vector<SeedKernel>& seeds) {
     founders.push_back(std::move(founder));
   }
   return founders;
-}
-
-Result<std::string> choose_device(const std::string& asked) {
-  const std::string asked_kind = kind_of_device(asked);
-  if (asked_kind != "auto" && !dialect_of_device(asked)) {
-    return failed("--device " + asked +
-                  ": use auto, cpu, cuda, cuda:NUMBER, cuda:UUID, metal or "
-                  "metal:VERSION");
-  }
-  const std::vector<DeviceStatus> devices = probe_devices();
-  if (asked != "auto") {
-    for (const DeviceStatus& device : devices) {
-      if (device.kind != asked_kind) continue;
-      if (device.available) return asked;
-      return failed("--device " + asked + ": " + device.description);
-    }
-    return failed("--device " + asked + ": this build has no such device");
-  }
-  // Metal on a Mac, CUDA where a GPU answers, else the processor.
-  for (const char* kind : {"metal", "cuda", "cpu"}) {
-    for (const DeviceStatus& device : devices) {
-      if (device.kind == kind && device.available && !device.checks_only) {
-        return device.kind;
-      }
-    }
-  }
-  for (const DeviceStatus& device : devices) {
-    if (device.kind == "cpu") {
-      return failed("no device works here: " + device.description +
-                    "; evoke doctor says more");
-    }
-  }
-  return failed("no device works here; evoke doctor says why");
-}
-
-Result<void> check_timed(const std::string& device,
-                         const std::string& command) {
-  const std::string kind = kind_of_device(device);
-  for (const DeviceStatus& each : probe_devices()) {
-    if (each.kind != kind || !each.available || !each.checks_only) continue;
-    return failed(fmt::format(
-        "{} on {}: kernels of this device can be checked here but not timed "
-        "({}); {}",
-        command, device, each.description,
-        command == "evolve"
-            ? "add --check-only to have proposals checked and kept, or run it "
-              "where the device is"
-            : "use evoke verify, or run it where the device is"));
-  }
-  return {};
 }
 
 }  // namespace evoke::cli

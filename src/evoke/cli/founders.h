@@ -1,4 +1,4 @@
-// The kernels that a run starts from, and the device that runs them.
+// The kernels that a run starts from.
 #pragma once
 
 #include <string>
@@ -27,11 +27,5 @@ Result<std::vector<SeedKernel>> read_seeds(
 // missing.
 Result<std::vector<SeedKernel>> keep_founders(std::vector<SeedKernel> seeds);
 std::vector<Founder> to_founders(const std::vector<SeedKernel>& seeds);
-
-// What "auto" means here; refuses devices that are not there, with the reason.
-Result<std::string> choose_device(const std::string& asked);
-// `failed`: here, kernels of this device can be checked but not timed; what to
-// do instead.
-Result<void> check_timed(const std::string& device, const std::string& command);
 
 }  // namespace evoke::cli

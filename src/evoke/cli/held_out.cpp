@@ -14,14 +14,14 @@ constexpr double kConfidence = 0.999;
 
 }  // namespace
 
-Json race_held_out(const Laboratory& laboratory, const RunConfig& config,
-                   const judge::RaceTrack& calibration,
+Json race_held_out(const Problem& problem, const RunConfig& config,
+                   const SearchDevice& device,
                    const judge::Confirmer::Reference& reference,
                    const Candidate& candidate) {
   Json json = {{"workload", config.held_out}};
-  judge::Workbench& bench = *laboratory.bench;
-  const Workload workload =
-      value_or_throw(laboratory.problem->workload(config.held_out));
+  judge::Workbench& bench = device.bench;
+  const judge::RaceTrack& calibration = *device.track;
+  const Workload workload = value_or_throw(problem.workload(config.held_out));
   judge::RaceTrackOptions options = calibration.options();
   options.like = &calibration;
   auto track = value_or_throw(judge::RaceTrack::open(bench, workload, options));

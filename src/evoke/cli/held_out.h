@@ -2,7 +2,7 @@
 #pragma once
 
 #include "evoke/base/json.h"
-#include "evoke/cli/laboratory.h"
+#include "evoke/cli/search_judge.h"
 #include "evoke/core/candidate.h"
 #include "evoke/core/run_config.h"
 #include "evoke/evaluation/judge/confirmer.h"
@@ -10,8 +10,8 @@
 namespace evoke::cli {
 
 // {"workload": ..., "measurements": ...}, or {"workload": ..., "failed": why}.
-Json race_held_out(const Laboratory& laboratory, const RunConfig& config,
-                   const judge::RaceTrack& calibration,
+Json race_held_out(const Problem& problem, const RunConfig& config,
+                   const SearchDevice& device,
                    const judge::Confirmer::Reference& reference,
                    const Candidate& candidate);
 

@@ -7,7 +7,7 @@
 
 #include "evoke/attention/problem.h"
 #include "evoke/cli/commands.h"
-#include "evoke/cli/founders.h"
+#include "evoke/cli/device_choice.h"
 #include "evoke/evaluation/judge/free_memory.h"
 
 namespace evoke::cli {
@@ -31,7 +31,28 @@ void require_memory_for(const Problem& problem, const Workload& workload) {
   }
 }
 
+std::unique_ptr<judge::Workbench> open_bench(
+    const Context& context, const Problem& problem, const std::string& device,
+    int spare_runners, std::shared_ptr<judge::CasePool> cases) {
+  judge::WorkbenchOptions options;
+  options.runner_path = context.runner_path();
+  options.device = device;
+  options.spare_runners = spare_runners;
+  options.shared_cases = std::move(cases);
+  if (!std::filesystem::exists(options.runner_path)) {
+    throw StartupError(options.runner_path +
+                       " is missing; ./evoke builds it beside the program");
+  }
+  return value_or_throw(judge::Workbench::open(problem, options));
+}
+
 }  // namespace
+
+std::vector<judge::Workbench*> Laboratory::benches() const {
+  std::vector<judge::Workbench*> all = {bench.get()};
+  for (const auto& other : others) all.push_back(other.get());
+  return all;
+}
 
 Laboratory open_laboratory(const Context& context, const std::string& device,
                            const std::string& workload, int spare_runners) {
@@ -48,16 +69,30 @@ Laboratory open_laboratory(const Context& context, const std::string& device,
   laboratory.problem = make_attention_problem();
   laboratory.workload = std::move(workload);
   require_memory_for(*laboratory.problem, laboratory.workload);
-  judge::WorkbenchOptions options;
-  options.runner_path = context.runner_path();
-  options.device = laboratory.device;
-  options.spare_runners = spare_runners;
-  if (!std::filesystem::exists(options.runner_path)) {
-    throw StartupError(options.runner_path +
-                       " is missing; ./evoke builds it beside the program");
+  laboratory.bench = open_bench(context, *laboratory.problem, laboratory.device,
+                                spare_runners, nullptr);
+  return laboratory;
+}
+
+Laboratory open_search_laboratory(const Context& context,
+                                  const std::string& devices,
+                                  const std::string& workload,
+                                  int spare_runners) {
+  const auto names = value_or_throw(choose_devices(devices));
+  const int count = static_cast<int>(names.size());
+  const int spares = (spare_runners + count - 1) / count;
+  Laboratory laboratory =
+      open_laboratory(context, names.front(), workload, spares);
+  std::vector<NamedDevice> opened = {
+      {names.front(), laboratory.bench->greeting()}};
+  for (std::size_t i = 1; i < names.size(); ++i) {
+    laboratory.others.push_back(open_bench(context, *laboratory.problem,
+                                           names[i], spares,
+                                           laboratory.bench->shared_cases()));
+    opened.push_back({names[i], laboratory.others.back()->greeting()});
+    value_or_throw(check_alike(opened));
+    laboratory.device += "," + names[i];
   }
-  laboratory.bench =
-      value_or_throw(judge::Workbench::open(*laboratory.problem, options));
   return laboratory;
 }
 

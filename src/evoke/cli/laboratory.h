@@ -1,5 +1,5 @@
-// A problem, a workload and a bench to judge kernels on: what evolve, verify
-// and bench begin with.
+// A problem, a workload and a bench to judge kernels on, or several for a
+// search on several GPUs: what evolve, verify and bench begin with.
 #pragma once
 
 #include <memory>
@@ -20,6 +20,12 @@ struct Laboratory {
   std::unique_ptr<Problem> problem;
   Workload workload;
   std::unique_ptr<judge::Workbench> bench;
+  // Of a search on several GPUs: those after the first, of its kind. They
+  // share its answers.
+  std::vector<std::unique_ptr<judge::Workbench>> others;
+
+  // All of them, the first one first.
+  std::vector<judge::Workbench*> benches() const;
 };
 
 // Throws StartupError: no such device or workload, no runner, no compiler.
@@ -27,6 +33,14 @@ Laboratory open_laboratory(const Context& context, const std::string& device,
                            const std::string& workload, int spare_runners);
 Laboratory open_laboratory(const Context& context, const std::string& device,
                            Workload workload, int spare_runners);
+
+// As above, on all devices that are named ("cuda:0,cuda:1", "cuda:all").
+// Spares are over all of them. Throws StartupError also when they are not
+// alike.
+Laboratory open_search_laboratory(const Context& context,
+                                  const std::string& devices,
+                                  const std::string& workload,
+                                  int spare_runners);
 
 // The laboratory's workload without the shapes that the kernel has no variant
 // for; their names go to `left_out`. Throws StartupError: nothing is left.

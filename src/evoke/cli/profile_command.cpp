@@ -8,6 +8,7 @@
 
 #include "evoke/attention/problem.h"
 #include "evoke/cli/commands.h"
+#include "evoke/cli/device_choice.h"
 #include "evoke/cli/founders.h"
 #include "evoke/cli/interrupt.h"
 #include "evoke/cli/kernel_file.h"

@@ -33,7 +33,7 @@ std::vector<Symbols> known_letters(const Laboratory& laboratory) {
 llm::PromptFacts prompt_facts(const SearchJudge& judge) {
   const Laboratory& laboratory = judge.laboratory;
   const protocol::Greeting& greeting = laboratory.bench->greeting();
-  const judge::Roofline roofline = judge.track->roofline();
+  const judge::Roofline roofline = judge.first().track->roofline();
   llm::PromptFacts facts;
   facts.dialect = laboratory.bench->dialect();
   facts.signature = laboratory.problem->signature();

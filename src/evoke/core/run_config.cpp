@@ -125,7 +125,8 @@ RunConfig read_document(const toml::table& document, RunConfig config,
       device != "auto" && device != "cpu" && !device.starts_with("cuda:") &&
       device != "cuda" && device != "metal") {
     table.fail("device",
-               "expected auto, cpu, cuda, cuda:NUMBER, cuda:UUID or metal");
+               "expected auto, cpu, cuda, cuda:NUMBER, cuda:UUID, metal, or "
+               "several GPUs as cuda:0,cuda:1 or cuda:all");
   }
   table.read("workload", config.workload);
   table.read("held_out", config.held_out);

@@ -61,7 +61,7 @@ struct ProposersConfig {
 };
 
 struct RunConfig {
-  std::string device = "auto";  // cpu cuda metal auto
+  std::string device = "auto";  // cpu cuda metal auto, or several
   std::string workload = "quick";
   std::string held_out;            // a workload reported at the end only
   std::vector<std::string> seeds;  // kernel files; empty: the embedded ones

@@ -42,6 +42,10 @@ Result<Device> open_device(const std::string& name,
                 did_you_mean(kind, names) + "; there are cpu, cuda and metal");
 }
 
+void show_only_device(const std::string& name) {
+  if (kind_of_device(name) == "cuda") show_only_gpu(selector_of(name));
+}
+
 void look_ahead(const std::string& name) {
   if (kind_of_device(name) == "cuda") look_ahead_for_cuda(selector_of(name));
 }

@@ -134,7 +134,8 @@ std::string outcomes_section(const RunReport& report) {
                            fmt::format("{}", report.ended_at[i])});
   }
   return "<h2>What happened to the candidates</h2>" + html_table(counts) +
-         html_table(stages);
+         html_table(stages) +
+         (report.devices.empty() ? "" : html_table(device_table(report)));
 }
 
 std::string archive_section(const RunReport& report) {

@@ -23,6 +23,9 @@ std::string to_markdown(const RunReport& report) {
                            fmt::format("{}", report.summary.counts[i])});
   }
   text += to_markdown(counts) + "\n";
+  if (!report.devices.empty()) {
+    text += to_markdown(device_table(report)) + "\n";
+  }
   if (!report.genes.empty()) {
     TextTable genes{{"parameter", "founder", "best"}, {}};
     for (const GeneChange& gene : report.genes) {
@@ -56,6 +59,10 @@ Json to_json(const RunReport& report) {
     stages[std::string(to_string(static_cast<Stage>(i)))] = {
         {"total_ms", report.stage_ms[i]}, {"ended_here", report.ended_at[i]}};
   }
+  Json devices = Json::object();
+  for (const auto& [id, share] : report.devices) {
+    devices[id] = {{"judged", share.judged}, {"confirmed", share.confirmed}};
+  }
   Json lineage = Json::array();
   for (const Ancestor& ancestor : report.lineage) {
     lineage.push_back(
@@ -84,6 +91,7 @@ Json to_json(const RunReport& report) {
           {"finished", report.summary.finished},
           {"counts", counts},
           {"stages", stages},
+          {"devices", devices},
           {"best", report.best ? to_json(report.best->outcome) : Json(nullptr)},
           {"best_kernel",
            report.best ? Json(report.best->candidate.text) : Json(nullptr)},

@@ -28,6 +28,13 @@ class Reader {
     } else {
       ++report_.ended_at[static_cast<std::size_t>(step.outcome.stage)];
     }
+    const Json& details = step.outcome.details;
+    if (const auto device = details.find("device");
+        device != details.end() && device->is_string()) {
+      DeviceShare& share = report_.devices[device->get<std::string>()];
+      ++share.judged;
+      share.confirmed += step.outcome.kind == OutcomeKind::confirmed;
+    }
     for (const Effect& effect : step.effects) add(effect, step);
     if (step.outcome.details.contains("confinement")) {
       confinement_ = step.outcome.details["confinement"];
@@ -171,9 +178,9 @@ Result<RunReport> read_report(const RunStore& store) {
   auto summary = store.summary();
   if (!summary) return error_of(summary);
   report.summary = *summary;
-  for (const char* key :
-       {"machine", "reference", "device", "workload", "minimum_effect",
-        "baselines", "finished", "axes", "started", "held_out"}) {
+  for (const char* key : {"machine", "reference", "device", "devices",
+                          "workload", "minimum_effect", "baselines", "finished",
+                          "axes", "started", "held_out"}) {
     if (auto value = store.fact(key)) report.facts[key] = std::move(*value);
   }
   if (report.facts.contains("reference")) {

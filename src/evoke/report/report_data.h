@@ -49,6 +49,12 @@ struct GeneChange {
   int64_t best = 0;
 };
 
+// What one of several devices did.
+struct DeviceShare {
+  int64_t judged = 0;  // steps
+  int64_t confirmed = 0;
+};
+
 struct RunReport {
   std::string folder;
   RunConfig config;
@@ -57,6 +63,7 @@ struct RunReport {
   RunSummary summary;
   std::array<double, kNumStages> stage_ms{};
   std::array<int64_t, kNumStages> ended_at{};  // outcomes without a rank
+  std::map<std::string, DeviceShare> devices;  // by id; empty: there is one
   std::vector<BestChange> best_over_time;
   std::vector<ScoredPoint> scored;
   std::optional<Step> best;       // the step that confirmed it

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "evoke/report/report_data.h"
+
 namespace evoke {
 namespace {
 
@@ -74,6 +76,15 @@ std::string time_text(double us) {
   if (us < 1000) return fmt::format("{:.1f} us", us);
   if (us < 1e6) return fmt::format("{:.2f} ms", us * 1e-3);
   return fmt::format("{:.2f} s", us * 1e-6);
+}
+
+TextTable device_table(const RunReport& report) {
+  TextTable table{{"device", "judged", "confirmed"}, {}};
+  for (const auto& [id, share] : report.devices) {
+    table.rows.push_back({id, fmt::format("{}", share.judged),
+                          fmt::format("{}", share.confirmed)});
+  }
+  return table;
 }
 
 TextTable measurement_table(const std::vector<ShapeMeasurement>& shapes) {

@@ -12,6 +12,8 @@
 
 namespace evoke {
 
+struct RunReport;
+
 struct TextTable {
   std::vector<std::string> header;
   std::vector<std::vector<std::string>> rows;
@@ -24,6 +26,9 @@ std::string to_markdown(const TextTable& table);
 // One row per shape and baseline: time, baseline's time, speed-up, interval,
 // verdict, percent of the roof.
 TextTable measurement_table(const std::vector<ShapeMeasurement>& shapes);
+
+// A row per device that judged; of a run on several.
+TextTable device_table(const RunReport& report);
 
 // "1.234x [1.201, 1.267]"
 std::string speedup_text(double value, double low, double high);

@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <string>
+
 #include "evoke/devices/cuda/gpu.h"
 #include "evoke/devices/cuda/gpu_probe.h"
 #include "evoke/devices/registry.h"
@@ -29,13 +32,32 @@ TEST(Gpus, AreNamedByIndexOrUuid) {
   EXPECT_EQ(find_gpu(*fake.api(), "gpu-02")->index, 2);
 }
 
+TEST(Gpus, AreAllListedUnderNamesThatFindThem) {
+  FakeGpu fake;
+  fake.num_gpus = 2;
+  const auto gpus = list_gpus(*fake.api());
+  ASSERT_TRUE(gpus) << gpus.error().message;
+  const auto members = members_of(*gpus);
+  ASSERT_EQ(members.size(), 2u);
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    const std::string& name = members[i].name;
+    const auto found = find_gpu(*fake.api(), name.substr(name.find(':') + 1));
+    ASSERT_TRUE(found) << name;
+    EXPECT_EQ(found->uuid, (*gpus)[i].uuid);
+    EXPECT_THAT(members[i].description, HasSubstr(found->uuid));
+  }
+  EXPECT_NE(gpus->front().uuid, gpus->back().uuid);
+  EXPECT_THAT(find_gpu(*fake.api(), "2").error().message,
+              HasSubstr("no GPU '2'; there are 2: 0 (Fake"));
+}
+
 TEST(Gpus, ThatAreAbsentAreSaidWithThoseThatAreThere) {
   FakeGpu fake;
   const auto missing = find_gpu(*fake.api(), "4");
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().kind, ErrorKind::absent);
   EXPECT_THAT(missing.error().message,
-              HasSubstr("no GPU '4'; there is 0 (Fake"));
+              HasSubstr("no GPU '4'; there is 1: 0 (Fake"));
   fake.num_gpus = 0;
   const auto none = find_gpu(*fake.api(), "");
   ASSERT_FALSE(none);
@@ -47,6 +69,26 @@ TEST(Gpus, AnAssumedOneServesToCompile) {
   EXPECT_EQ(assumed.architecture(), "sm_90a");
   EXPECT_EQ(assumed.limits.max_threadgroup_memory, 232448);
   EXPECT_TRUE(assumed.info().own_memory);
+}
+
+TEST(Gpus, AProcessCanBeMadeToSeeOne) {
+  const char* const before = std::getenv("CUDA_VISIBLE_DEVICES");
+  const std::string kept = before != nullptr ? before : "";
+  const auto shown = [] {
+    const char* const now = std::getenv("CUDA_VISIBLE_DEVICES");
+    return std::string(now != nullptr ? now : "");
+  };
+  for (const char* name : {"cpu", "cuda", "cuda:1", "metal:4.0"}) {
+    show_only_device(name);
+    EXPECT_EQ(shown(), kept) << name;
+  }
+  show_only_device("cuda:GPU-8f2a");
+  EXPECT_EQ(shown(), "GPU-8f2a");
+  if (before != nullptr) {
+    ::setenv("CUDA_VISIBLE_DEVICES", kept.c_str(), 1);
+  } else {
+    ::unsetenv("CUDA_VISIBLE_DEVICES");
+  }
 }
 
 TEST(Gpus, OtherKindsHaveOneOnly) { EXPECT_FALSE(open_device("cdua:1", {})); }

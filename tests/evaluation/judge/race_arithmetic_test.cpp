@@ -165,5 +165,22 @@ TEST_F(TimingInputsTest, RacesSideBySideShareTheRotation) {
   for (const auto& [copy, count] : uses) EXPECT_EQ(count, 4) << copy;
 }
 
+// What another device reads is in no cache of this one: its rotation may not
+// be shortened by the other's.
+TEST_F(TimingInputsTest, AnotherDeviceSharesMemoryAndNotTheRotation) {
+  const auto inputs = make(4 << 20, 8, 6);
+  const auto other = inputs->for_another_device(/*seed=*/7);
+  EXPECT_EQ(&other->memory(), &inputs->memory());
+  EXPECT_EQ(&other->set(), &inputs->set());
+  EXPECT_EQ(other->offsets_of(1), inputs->offsets_of(1));
+  const int copies = inputs->num_copies();
+  std::set<int> seen;
+  for (int i = 0; i < copies; ++i) {
+    seen.insert(inputs->next_copies(1).at(0));
+    other->next_copies(copies - 1);
+  }
+  EXPECT_EQ(seen.size(), static_cast<std::size_t>(copies));
+}
+
 }  // namespace
 }  // namespace evoke::judge

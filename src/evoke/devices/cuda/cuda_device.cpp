@@ -97,6 +97,12 @@ Result<Device> open_cuda_device(const DeviceOptions& options) {
   return device;
 }
 
+void show_only_gpu(const std::string& uuid) {
+  if (uuid.starts_with("GPU-") || uuid.starts_with("MIG-")) {
+    ::setenv("CUDA_VISIBLE_DEVICES", uuid.c_str(), 1);
+  }
+}
+
 // NVRTC's, with the headers and programs beside it.
 std::vector<std::string> cuda_folders() {
   std::vector<std::string> folders;
@@ -121,9 +127,13 @@ DeviceStatus probe_cuda_device() {
                           (*nvrtc)->path)
             : nvrtc.error().message;
   if (!found) return {"cuda", false, found.error().message + "; " + compiler};
-  return {"cuda", nvrtc.has_value(),
-          fmt::format("{}, {}; {}", found->gpu.info().name,
-                      found->gpu.architecture(), compiler)};
+  DeviceStatus status{"cuda", nvrtc.has_value(),
+                      fmt::format("{}, {}; {}", found->gpu.info().name,
+                                  found->gpu.architecture(), compiler)};
+  if (const auto gpus = cuda::list_gpus(*found->driver)) {
+    status.members = cuda::members_of(*gpus);
+  }
+  return status;
 }
 
 }  // namespace evoke

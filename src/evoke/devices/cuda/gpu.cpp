@@ -167,6 +167,15 @@ Result<std::vector<Gpu>> list_gpus(const DriverApi& driver) {
   return gpus;
 }
 
+std::vector<DeviceMember> members_of(const std::vector<Gpu>& gpus) {
+  std::vector<DeviceMember> members;
+  for (const Gpu& gpu : gpus) {
+    members.push_back({fmt::format("cuda:{}", gpu.index),
+                       fmt::format("{} ({})", gpu.info().name, gpu.uuid)});
+  }
+  return members;
+}
+
 Result<Gpu> find_gpu(const DriverApi& driver, const std::string& selector) {
   auto gpus = list_gpus(driver);
   if (!gpus) return error_of(gpus);
@@ -175,8 +184,9 @@ Result<Gpu> find_gpu(const DriverApi& driver, const std::string& selector) {
         return selector.empty() || is_named(gpu, selector);
       });
   if (found == gpus->end()) {
-    return absent(fmt::format("no GPU '{}'; there {} {}", selector,
-                              gpus->size() == 1 ? "is" : "are", listed(*gpus)));
+    return absent(fmt::format("no GPU '{}'; there {} {}: {}", selector,
+                              gpus->size() == 1 ? "is" : "are", gpus->size(),
+                              listed(*gpus)));
   }
   if (found->major < kOldestMajor) {
     return absent(fmt::format(

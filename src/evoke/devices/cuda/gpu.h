@@ -9,6 +9,7 @@
 #include "evoke/devices/cuda/driver_api.h"
 #include "evoke/devices/cuda/occupancy.h"
 #include "evoke/devices/device.h"
+#include "evoke/devices/registry.h"
 
 namespace evoke::cuda {
 
@@ -33,6 +34,8 @@ struct Gpu {
 Gpu assumed_gpu();
 // All that the driver shows. `absent`: none, with what to do.
 Result<std::vector<Gpu>> list_gpus(const DriverApi& driver);
+// As users name them, each alone.
+std::vector<DeviceMember> members_of(const std::vector<Gpu>& gpus);
 // The one named: "" (the first), an index, or (the beginning of) a UUID.
 // `absent`: there is no such; names those that are there.
 Result<Gpu> find_gpu(const DriverApi& driver, const std::string& selector);

@@ -14,6 +14,8 @@ Result<Device> open_cuda_device(const DeviceOptions&) {
 
 DeviceStatus probe_cuda_device() { return {"cuda", false, kAbsent}; }
 
+void show_only_gpu(const std::string& /*uuid*/) {}
+
 std::vector<std::string> cuda_folders() { return {}; }
 
 void look_ahead_for_cuda(const std::string&) {}

@@ -6,16 +6,24 @@
 #include <utility>
 
 namespace evoke::judge {
+namespace {
 
-ParallelEvaluator::ParallelEvaluator(Workbench& bench, Cascade& cascade,
-                                     Confirmer& confirmer,
+// One request may fail on one device by chance.
+constexpr int kFailuresToGiveUp = 3;
+
+}  // namespace
+
+ParallelEvaluator::ParallelEvaluator(std::vector<EvaluatorDevice> devices,
                                      ParallelEvaluatorOptions options)
-    : bench_(bench),
-      cascade_(cascade),
-      confirmer_(confirmer),
-      options_(options) {
-  for (int i = 0; i < std::max(options_.num_workers, 1); ++i) {
-    threads_.emplace_back([this] { work(); });
+    : options_(std::move(options)) {
+  for (EvaluatorDevice& device : devices) {
+    seats_.push_back({std::move(device)});
+  }
+  const std::size_t num_workers =
+      std::max(static_cast<std::size_t>(std::max(options_.num_workers, 1)),
+               seats_.size());
+  for (std::size_t i = 0; i < num_workers; ++i) {
+    threads_.emplace_back([this, at = i % seats_.size()] { work(at); });
   }
 }
 
@@ -32,7 +40,9 @@ ParallelEvaluator::~ParallelEvaluator() {
 void ParallelEvaluator::submit(EvaluationRequest request) {
   {
     const std::lock_guard lock(mutex_);
-    queue_.push_back(std::move(request));
+    Task task;
+    task.request = std::move(request);
+    queue_.push_back(std::move(task));
   }
   changed_.notify_all();
 }
@@ -65,41 +75,58 @@ void ParallelEvaluator::cancel() {
   std::unique_lock lock(mutex_);
   queue_.clear();
   cancelling_ = true;
-  bench_.cancel();
+  for (const Seat& seat : seats_) seat.device.bench.cancel();
   changed_.wait(lock, [this] { return running_ == 0; });
   finished_.clear();
   cancelling_ = false;
-  bench_.resume();
+  for (const Seat& seat : seats_) seat.device.bench.resume();
 }
 
-void ParallelEvaluator::work() {
+std::size_t ParallelEvaluator::first_in_service() const {
+  const std::lock_guard lock(mutex_);
+  const auto found =
+      std::find_if(seats_.begin(), seats_.end(),
+                   [](const Seat& seat) { return !seat.given_up; });
+  return static_cast<std::size_t>(found - seats_.begin());
+}
+
+void ParallelEvaluator::work(std::size_t at) {
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [this] {
-      return stopping_ || (!cancelling_ && !queue_.empty());
+    changed_.wait(lock, [&] {
+      return stopping_ || (!cancelling_ && next_for(at) != queue_.end());
     });
     if (stopping_) return;
-    const EvaluationRequest request = std::move(queue_.front());
-    queue_.pop_front();
+    const auto next = next_for(at);
+    Task task = std::move(*next);
+    queue_.erase(next);
     ++running_;
     lock.unlock();
-    Outcome outcome = evaluate(request);
+    evaluate(seats_[at].device, task);
     lock.lock();
     --running_;
-    if (!cancelling_) finished_.push_back(std::move(outcome));
+    std::vector<std::string> notices;
+    if (!cancelling_) notices = settle(at, std::move(task));
     changed_.notify_all();
+    if (notices.empty() || !options_.notice) continue;
+    lock.unlock();
+    for (const std::string& each : notices) options_.notice(each);
+    lock.lock();
   }
 }
 
-Outcome ParallelEvaluator::evaluate(const EvaluationRequest& request) {
-  Outcome outcome;
-  for (int attempt = 1; attempt <= std::max(options_.attempts, 1); ++attempt) {
+void ParallelEvaluator::evaluate(const EvaluatorDevice& device,
+                                 Task& task) const {
+  const EvaluationRequest& request = task.request;
+  for (int i = 0; i < std::max(options_.attempts, 1); ++i) {
+    ++task.attempts;
+    Outcome& outcome = task.outcome;
     try {
       outcome = request.purpose == EvaluationPurpose::confirm
-                    ? confirmer_.confirm(request)
-                    : cascade_.judge(request);
-      if (outcome.kind == OutcomeKind::confirmed && options_.when_confirmed) {
-        options_.when_confirmed(request.candidate, outcome);
+                    ? device.confirmer.confirm(request)
+                    : device.cascade.judge(request);
+      if (outcome.kind == OutcomeKind::confirmed && device.when_confirmed) {
+        device.when_confirmed(request.candidate, outcome);
       }
     } catch (const std::exception& error) {
       // Out of memory, most likely; the search goes on without it.
@@ -107,13 +134,67 @@ Outcome ParallelEvaluator::evaluate(const EvaluationRequest& request) {
       outcome.candidate = request.candidate.id;
       outcome.message = error.what();
     }
-    outcome.details["attempts"] = attempt;
+    outcome.details["attempts"] = task.attempts;
+    if (!device.id.empty()) outcome.details["device"] = device.id;
     if (outcome.kind != OutcomeKind::infrastructure_failed ||
-        bench_.stopping()) {
+        device.bench.stopping()) {
       break;
     }
   }
-  return outcome;
+}
+
+std::deque<ParallelEvaluator::Task>::iterator ParallelEvaluator::next_for(
+    std::size_t at) {
+  if (seats_[at].given_up) return queue_.end();
+  return std::find_if(queue_.begin(), queue_.end(), [&](const Task& task) {
+    return !task.failed_on.contains(at);
+  });
+}
+
+bool ParallelEvaluator::can_go_on(const Task& task) const {
+  for (std::size_t i = 0; i < seats_.size(); ++i) {
+    if (!seats_[i].given_up && !task.failed_on.contains(i)) return true;
+  }
+  return false;
+}
+
+std::vector<std::string> ParallelEvaluator::settle(std::size_t at, Task task) {
+  std::vector<std::string> notices;
+  if (task.outcome.kind == OutcomeKind::infrastructure_failed) {
+    task.failed_on.insert(at);
+    seats_[at].last_failure = task.outcome.message;
+    if (can_go_on(task)) {
+      queue_.push_front(std::move(task));
+      return notices;
+    }
+  } else if (!seats_[at].given_up) {
+    // It was not the request: what failed on it before is to blame.
+    seats_[at].failures = 0;
+    for (const std::size_t device : task.failed_on) {
+      Seat& seat = seats_[device];
+      if (++seat.failures >= kFailuresToGiveUp && !seat.given_up) {
+        notices.push_back(give_up(seat));
+      }
+    }
+  }
+  finished_.push_back(std::move(task.outcome));
+  return notices;
+}
+
+// The device that judged what failed here is in service, so one remains.
+std::string ParallelEvaluator::give_up(Seat& seat) {
+  seat.given_up = true;
+  // Nobody else may be left for what waits.
+  for (auto task = queue_.begin(); task != queue_.end();) {
+    if (can_go_on(*task)) {
+      ++task;
+      continue;
+    }
+    finished_.push_back(std::move(task->outcome));
+    task = queue_.erase(task);
+  }
+  return "device " + seat.device.id + " is given up: " + seat.last_failure +
+         "; the search goes on with the others";
 }
 
 }  // namespace evoke::judge

@@ -102,6 +102,17 @@ RunnerResult<void> RaceTrack::choose_rotation() {
 }
 
 RunnerResult<void> RaceTrack::make_inputs() {
+  if (const RaceTrack* other = std::exchange(options_.inputs_of, nullptr)) {
+    rotation_bytes_ = other->rotation_bytes_;
+    for (std::size_t i = 0; i < workload_.shapes.size(); ++i) {
+      ShapeTrack track;
+      track.shape = workload_.shapes[i];
+      track.inputs =
+          other->tracks_[i].inputs->for_another_device(secret_seed());
+      tracks_.push_back(std::move(track));
+    }
+    return {};
+  }
   const auto share = bench_.lock().share(bench_.stop());
   if (!share) return fault(Kind::cancelled, "cancelled");
   for (const WorkloadShape& shape : workload_.shapes) {

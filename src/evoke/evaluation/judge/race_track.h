@@ -50,6 +50,10 @@ struct RaceTrackOptions {
   // Another track of this machine, whose roofline, rotation and noise are
   // taken over instead of being measured again.
   const RaceTrack* like = nullptr;
+  // A track over the same workload on another device, whose inputs serve here
+  // as well; all that is measured is measured. Of open() alone: the track's
+  // options() do not hold it.
+  const RaceTrack* inputs_of = nullptr;
 };
 
 // The kernel's own fault, or nothing.

@@ -10,7 +10,8 @@
 namespace evoke::judge {
 
 TimingInputs::TimingInputs(std::shared_ptr<const TimingSet> set,
-                           PackedLayout packed, protocol::SharedMemory memory,
+                           PackedLayout packed,
+                           std::shared_ptr<const protocol::SharedMemory> memory,
                            uint64_t seed)
     : set_(std::move(set)),
       packed_(std::move(packed)),
@@ -56,7 +57,15 @@ Result<std::shared_ptr<TimingInputs>> TimingInputs::make(
   write_copies();
   for (std::thread& thread : threads) thread.join();
   return std::shared_ptr<TimingInputs>(new TimingInputs(
-      std::move(set), std::move(packed), std::move(*memory), options.seed));
+      std::move(set), std::move(packed),
+      std::make_shared<const protocol::SharedMemory>(std::move(*memory)),
+      options.seed));
+}
+
+std::shared_ptr<TimingInputs> TimingInputs::for_another_device(
+    uint64_t seed) const {
+  return std::shared_ptr<TimingInputs>(
+      new TimingInputs(set_, packed_, memory_, seed));
 }
 
 std::vector<int64_t> TimingInputs::offsets_of(int copy) const {

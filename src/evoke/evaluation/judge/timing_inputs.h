@@ -31,11 +31,14 @@ class TimingInputs {
   static Result<std::shared_ptr<TimingInputs>> make(const Problem& problem,
                                                     const Shape& shape,
                                                     const Options& options);
+  // The same copies in the same memory, with a rotation of their own: another
+  // device's caches know nothing of what this one has read.
+  std::shared_ptr<TimingInputs> for_another_device(uint64_t seed) const;
 
   const TimingSet& set() const { return *set_; }
   const Shape& shape() const { return set_->shape(); }
   int num_copies() const { return set_->num_copies(); }
-  const protocol::SharedMemory& memory() const { return memory_; }
+  const protocol::SharedMemory& memory() const { return *memory_; }
   // Of the copy's input tensors in the buffer; outputs are left at -1.
   std::vector<int64_t> offsets_of(int copy) const;
 
@@ -54,11 +57,12 @@ class TimingInputs {
 
  private:
   TimingInputs(std::shared_ptr<const TimingSet> set, PackedLayout packed,
-               protocol::SharedMemory memory, uint64_t seed);
+               std::shared_ptr<const protocol::SharedMemory> memory,
+               uint64_t seed);
 
   std::shared_ptr<const TimingSet> set_;
   PackedLayout packed_;  // of one copy
-  protocol::SharedMemory memory_;
+  std::shared_ptr<const protocol::SharedMemory> memory_;
   std::vector<int> order_;   // copies
   std::vector<int> places_;  // of copies in `order_`
   std::atomic<uint64_t> next_{0};

@@ -72,7 +72,9 @@ Result<std::unique_ptr<Workbench>> Workbench::open(
   compiler.spec.cpu_seconds = 120;
   bench->compiler_ = std::make_unique<UnitCompiler>(
       *bench->pool_, *bench->lock_, bench->compile_cache(), compiler);
-  bench->cases_ = std::make_unique<CasePool>(problem, options.cases);
+  bench->cases_ = options.shared_cases
+                      ? options.shared_cases
+                      : std::make_shared<CasePool>(problem, options.cases);
 
   auto greeting = bench->compiler_->greeting();
   if (!greeting) return failed(greeting.error().message);
@@ -120,6 +122,12 @@ RunnerResult<std::shared_ptr<Runner>> Workbench::baseline_runner(
   RunnerSpec spec = execute_spec(0);
   spec.role = protocol::Role::baseline;
   spec.baseline = name;
+  // Libraries of others know no number that evoke gives: they take the first
+  // GPU that they see, and one named is not always that.
+  if (options_.device.find(':') != std::string::npos &&
+      !greeting_.device_id.empty()) {
+    spec.device = greeting_.device_kind + ":" + greeting_.device_id;
+  }
   return pool_->take(spec);
 }
 

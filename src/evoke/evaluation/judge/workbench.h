@@ -30,6 +30,8 @@ struct WorkbenchOptions {
   CompileCacheOptions compile_cache;
   bool use_compile_cache = true;
   CasePoolOptions cases;
+  // Another bench's for the same problem, taken over: right answers are costly.
+  std::shared_ptr<CasePool> shared_cases;
   RunnerLimits runner_limits;
   int64_t candidate_cpu_seconds = 900;  // of all threads of one runner
   bool shared_memory = true;            // false: for tests of the slow path
@@ -48,6 +50,7 @@ class Workbench {
   RunnerPool& pool() { return *pool_; }
   UnitCompiler& compiler() { return *compiler_; }
   CasePool& cases() { return *cases_; }
+  const std::shared_ptr<CasePool>& shared_cases() const { return cases_; }
   const DeviceLock& lock() const { return *lock_; }
   CompileCache* compile_cache() { return cache_ ? &*cache_ : nullptr; }
   // What the device says of itself.
@@ -96,7 +99,7 @@ class Workbench {
   std::optional<CompileCache> cache_;
   std::unique_ptr<RunnerPool> pool_;
   std::unique_ptr<UnitCompiler> compiler_;
-  std::unique_ptr<CasePool> cases_;
+  std::shared_ptr<CasePool> cases_;
   protocol::Greeting greeting_;
   Dialect dialect_ = Dialect::cpu;
 };

@@ -25,6 +25,7 @@ struct Parts {
 Result<Parts> open_parts(const RunnerOptions& options) {
   Parts parts;
   if (options.role == Role::baseline) {
+    show_only_device(options.device);
     auto baseline = open_baseline(options.baseline, options.num_threads);
     if (!baseline) return error_of(baseline);
     parts.baseline = std::move(*baseline);
