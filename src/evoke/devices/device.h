@@ -36,6 +36,7 @@ struct DeviceInfo {
   std::vector<std::string> features;  // "avx2", "avx512_bf16", "amx_bf16"
   // Its memory is not the host's: see DeviceSession::stage.
   bool own_memory = false;
+  int64_t memory_bytes = 0;  // of its own memory, where that is known
   bool own_clock = false;  // DeviceSession::device_ns() tells
 };
 

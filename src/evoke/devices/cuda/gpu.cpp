@@ -123,6 +123,7 @@ DeviceInfo Gpu::info() const {
   if (major >= 9) info.features.emplace_back("tensor_maps");
   if (major == 9) info.features.emplace_back("wgmma");
   info.own_memory = true;
+  info.memory_bytes = memory_bytes;
   info.own_clock = true;
   return info;
 }

@@ -27,6 +27,9 @@ constexpr int64_t kLargestRotation = int64_t{1} << 30;
 constexpr int64_t kDeviceRotation = int64_t{3} << 29;
 // All shapes' copies together take at most this share of the free memory.
 constexpr int64_t kMemoryShare = 4;
+// Of a device's own memory: the reference, candidates, a baseline and both
+// sides of a confirmation each have them there.
+constexpr int64_t kDeviceShare = 6;
 // On unseen inputs, where the device has a clock of its own: every call takes
 // a copy that has to be brought there.
 constexpr double kUnseenBlockMs = 0.1;
@@ -90,6 +93,9 @@ RunnerResult<void> RaceTrack::choose_rotation() {
     // told to keep what it holds.
     rotation_bytes_ =
         options_.rotation_bytes > 0 ? options_.rotation_bytes : kDeviceRotation;
+    const int64_t room = bench_.greeting().memory_bytes / kDeviceShare /
+                         static_cast<int64_t>(workload_.shapes.size());
+    if (room > 0) rotation_bytes_ = std::min(rotation_bytes_, room);
     return {};
   }
   rotation_bytes_ = options_.rotation_bytes > 0

@@ -165,6 +165,7 @@ Json Greeting::to_json() const {
           {"baseline_version", baseline_version},
           {"shared_memory", shared_memory},
           {"own_memory", own_memory},
+          {"memory_bytes", memory_bytes},
           {"own_clock", own_clock},
           {"confinement", confinement}};
 }
@@ -185,6 +186,7 @@ Result<Greeting> Greeting::from_json(const Json& json) {
   greeting.baseline_version = reader.text("baseline_version");
   greeting.shared_memory = reader.flag("shared_memory");
   greeting.own_memory = reader.flag("own_memory");
+  greeting.memory_bytes = reader.integer("memory_bytes", 0);
   greeting.own_clock = reader.flag("own_clock");
   greeting.confinement = reader.object("confinement");
   return reader.finish(std::move(greeting));

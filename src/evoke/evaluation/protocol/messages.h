@@ -68,6 +68,7 @@ struct Greeting {
   bool shared_memory = false;    // whether AddBuffer may carry a descriptor
   // Outputs are in the lent memory only after a collect.
   bool own_memory = false;
+  int64_t memory_bytes = 0;  // DeviceInfo::memory_bytes
   // It has a processor and a clock of its own: what the host does beside it
   // is no part of a measurement.
   bool own_clock = false;

@@ -57,6 +57,7 @@ protocol::Greeting greeting_of(const RunnerOptions& options,
   greeting.cache_bytes = info.cache_bytes;
   greeting.features = info.features;
   greeting.own_memory = info.own_memory;
+  greeting.memory_bytes = info.memory_bytes;
   greeting.own_clock = info.own_clock;
   if (parts.device.compiler) greeting.compiler_id = parts.device.compiler->id();
   if (parts.baseline) {
