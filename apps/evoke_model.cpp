@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <iostream>
 #include <iterator>
 #include <memory>
@@ -18,6 +19,7 @@
 #include "evoke/base/error.h"
 #include "evoke/base/json.h"
 #include "evoke/core/attestation.h"
+#include "evoke/core/kernel_source.h"
 #include "evoke/core/verified_kernel.h"
 #include "evoke/evaluation/runner/confinement.h"
 #include "evoke/model/attention_op.h"
@@ -78,6 +80,18 @@ std::string described(const evoke::Attestation& attestation) {
   return text;
 }
 
+// Whether the walls must leave room for a GPU's driver. A kernel decides by its
+// dialect, so that native code never gets the wider ones; MLX is not asked,
+// for it would start threads before the walls stand.
+bool runs_on_gpu(const Options& options) {
+  if (!options.kernel.empty()) {
+    const auto kernel = evoke::KernelSource::read(options.kernel);
+    if (!kernel) throw evoke::StartupError(kernel.error().message);
+    return kernel->dialect() == evoke::Dialect::cuda;
+  }
+  return std::filesystem::exists("/dev/nvidiactl");
+}
+
 int generate(Options& options) {
   GenerateRequest& request = options.request;
   request.dtype = evoke::model::parse_dtype(options.dtype);
@@ -96,6 +110,7 @@ int generate(Options& options) {
     evoke::runner::ConfinementOptions walls;
     walls.readable = {folder->string(), evoke::default_verified_folder()};
     if (!options.kernel.empty()) walls.readable.push_back(options.kernel);
+    walls.gpu = runs_on_gpu(options);
     confinement.emplace(walls);
     confinement->enter();
     request.loaded = [&] { confinement->seal(); };

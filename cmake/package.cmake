@@ -5,12 +5,23 @@
 include(GNUInstallDirs)
 set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)
 
-foreach(program evoke evoke_runner)
+set(packaged_programs evoke evoke_runner)
+if(TARGET evoke_model)
+  list(APPEND packaged_programs evoke_model)
+endif()
+set(packaged_files)
+foreach(program IN LISTS packaged_programs)
   # DT_RPATH, not RUNPATH: it also serves what the bundled libraries need.
   set_target_properties(${program} PROPERTIES INSTALL_RPATH "$ORIGIN/../lib")
   target_link_options(${program} PRIVATE -Wl,--disable-new-dtags)
+  list(APPEND packaged_files $<TARGET_FILE:${program}>)
 endforeach()
-install(TARGETS evoke evoke_runner RUNTIME)
+if(TARGET evoke_model)
+  # Whichever MLX lies there: the CUDA wheel's libmlx serves it unchanged.
+  set_target_properties(evoke_model PROPERTIES INSTALL_RPATH
+                        "$ORIGIN/../lib;$ORIGIN/../lib/mlx/lib")
+endif()
+install(TARGETS ${packaged_programs} RUNTIME)
 
 # Baselines whose libraries are small enough to travel, or stay outside.
 set(packaged_modules)
@@ -26,13 +37,20 @@ foreach(module mlx mlx_cuda onednn)
     list(APPEND packaged_modules $<TARGET_FILE:evoke_baseline_${module}>)
   endif()
 endforeach()
+if(TARGET evoke_hook_cuda)
+  set_target_properties(
+    evoke_hook_cuda PROPERTIES INSTALL_RPATH "$ORIGIN/..;$ORIGIN/../mlx/lib")
+  target_link_options(evoke_hook_cuda PRIVATE -Wl,--disable-new-dtags)
+  install(TARGETS evoke_hook_cuda LIBRARY DESTINATION lib/evoke)
+  list(APPEND packaged_modules $<TARGET_FILE:evoke_hook_cuda>)
+endif()
 install(DIRECTORY kernels DESTINATION share/evoke)
 install(FILES LICENSE THIRD_PARTY.md README.md DESTINATION share/doc/evoke)
 
 # Everything else that the programs load, but for the C and C++ run time, the
 # loader, NVIDIA's driver and MLX with what its wheel brings.
 install(CODE "
-  set(programs \"$<TARGET_FILE:evoke>\" \"$<TARGET_FILE:evoke_runner>\")
+  set(programs ${packaged_files})
   set(modules ${packaged_modules})
 ")
 install(CODE [[

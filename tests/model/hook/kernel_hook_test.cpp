@@ -331,5 +331,23 @@ TEST(MakeLauncher, RefusesDialectsThatCannotRunHere) {
   EXPECT_THAT(launcher.error().message, HasSubstr("metal dialect"));
 }
 
+TEST(MakeLauncher, SaysThatTheCudaDialectNeedsAGpu) {
+  if (mx::default_device() == mx::Device::gpu) GTEST_SKIP() << "has a GPU";
+  const auto launcher = make_launcher(Dialect::cuda);
+  ASSERT_FALSE(launcher);
+  EXPECT_EQ(launcher.error().kind, ErrorKind::absent);
+  EXPECT_THAT(launcher.error().message, HasSubstr("mlx-cuda-13"));
+}
+
+// The module is there only where it was built, and this libmlx lacks what it
+// asks for; either way the answer is a message.
+TEST(MakeLauncher, SaysWhyTheCudaModuleDoesNotOpen) {
+  if (mx::default_device() == mx::Device::gpu) GTEST_SKIP() << "has a GPU";
+  const auto launcher = make_cuda_launcher();
+  ASSERT_FALSE(launcher);
+  EXPECT_EQ(launcher.error().kind, ErrorKind::absent);
+  EXPECT_THAT(launcher.error().message, HasSubstr("mlx-cuda-13"));
+}
+
 }  // namespace
 }  // namespace evoke::model

@@ -302,7 +302,7 @@ AttentionOp KernelHook::op() const {
 }
 
 Attestation KernelHook::attestation() const {
-  mx::synchronize(state_->launcher->stream());
+  state_->launcher->check();
   Counts& counts = *state_->counts;
   const std::lock_guard lock(counts.mutex);
   Attestation attestation;

@@ -32,7 +32,8 @@ class KernelHook {
   AttentionOp op() const;
 
   // All calls that have run so far; `expected` and `num_layers` are the
-  // model's to fill in. Waits for the launcher's stream.
+  // model's to fill in. Waits for the launcher's stream;
+  // throws what KernelLauncher::check() does.
   Attestation attestation() const;
 
  private:

@@ -1,6 +1,7 @@
 // How compiled kernels get onto MLX's streams: one implementation per kind of
 // device. On the CPU a session runs them on the stream's own thread
-// (cpu_launcher.cpp).
+// (cpu_launcher.cpp), on a GPU of NVIDIA they become nodes of MLX's graph
+// (cuda_launcher.cpp, a module of its own).
 #pragma once
 
 #include <mlx/array.h>
@@ -37,11 +38,17 @@ class KernelLauncher {
                      const std::vector<mlx::core::array>& inputs,
                      mlx::core::array& output,
                      std::function<void()> finished) = 0;
+  // Waits for all calls. Throws what only now can be told of them: on a GPU,
+  // that a kernel left scratch other than it promised.
+  virtual void check() { mlx::core::synchronize(stream()); }
 };
 
 // On the calling thread's default stream of MLX's CPU. `num_threads` 0: one
 // per core, as the judge's runners do.
 Result<std::unique_ptr<KernelLauncher>> make_cpu_launcher(int num_threads);
+// On MLX's stream for the GPU; opens libevoke_hook_cuda.so. `absent`: it is
+// not there, or the libmlx that is loaded has no CUDA back end.
+Result<std::unique_ptr<KernelLauncher>> make_cuda_launcher();
 // For kernels of this dialect; `absent` where there is none.
 Result<std::unique_ptr<KernelLauncher>> make_launcher(Dialect dialect);
 

@@ -1,0 +1,408 @@
+// Compiled kernels on the stream of MLX's CUDA back end. A module of its own
+// (cuda_module.h): it names symbols that only that back end exports.
+//
+// Every call is captured into a graph of its own and so becomes one node of
+// MLX's graph, whose key tells clusters apart: a kernel with clusters that is
+// added directly corrupts operations of MLX that come later.
+#include <cuda_runtime.h>
+#include <fmt/format.h>
+#include <mlx/backend/cuda/device.h>
+#include <mlx/mlx.h>
+#include <mlx/primitives.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <exception>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "evoke/devices/cuda/driver_api.h"
+#include "evoke/devices/cuda/gpu.h"
+#include "evoke/devices/cuda/program.h"
+#include "evoke/model/hook/cuda_module.h"
+
+namespace mlx::core {
+
+// Inline code of MLX's headers calls these, which its library keeps to itself.
+void check_cuda_error(const char* name, cudaError_t error) {
+  if (error == cudaSuccess) return;
+  throw std::runtime_error(std::string(name) + ": " +
+                           cudaGetErrorString(error));
+}
+void check_cuda_error(const char* name, CUresult error) {
+  if (error == CUDA_SUCCESS) return;
+  throw std::runtime_error(std::string(name) + ": driver error " +
+                           std::to_string(static_cast<int>(error)));
+}
+
+}  // namespace mlx::core
+
+namespace evoke::model {
+namespace {
+
+namespace mx = mlx::core;
+
+// The contract of docs/kernel-file.md for tensors of the cuda dialect.
+constexpr uint64_t kBaseAlignment = 16;  // bytes
+constexpr int64_t kStrideMultiple = 8;   // elements
+
+[[noreturn]] void fail(const std::string& what) {
+  throw std::runtime_error("[CudaLauncher::launch] " + what);
+}
+
+// Memory of the GPU in arrays of MLX, whose own allocator for it is hidden.
+// What an array gives back is used again for the same size: MLX lets go of an
+// array only when all that was queued with it has run.
+class Blocks : public std::enable_shared_from_this<Blocks> {
+ public:
+  explicit Blocks(std::shared_ptr<const cuda::DriverApi> driver)
+      : driver_(std::move(driver)) {}
+  Blocks(const Blocks&) = delete;
+  Blocks& operator=(const Blocks&) = delete;
+
+  ~Blocks() {
+    for (const auto& [bytes, pointer] : free_) driver_->memory_free(pointer);
+  }
+
+  mx::allocator::Buffer take(std::size_t bytes) {
+    bytes = std::max<std::size_t>(bytes, 1);
+    const auto as_buffer = [bytes](cuda::DevicePointer pointer) {
+      return mx::allocator::Buffer(new mx::cu::CudaBuffer{
+          reinterpret_cast<void*>(static_cast<uintptr_t>(pointer)), bytes, 0});
+    };
+    {
+      const std::lock_guard lock(mutex_);
+      if (const auto found = free_.find(bytes); found != free_.end()) {
+        const cuda::DevicePointer pointer = found->second;
+        free_.erase(found);
+        return as_buffer(pointer);
+      }
+    }
+    cuda::DevicePointer pointer = 0;
+    const cuda::Status status = driver_->memory_allocate(&pointer, bytes);
+    if (status != cuda::kSuccess) {
+      fail(fmt::format("{} bytes of the GPU's memory: {}", bytes,
+                       driver_->error_text(status)));
+    }
+    return as_buffer(pointer);
+  }
+
+  // For array::set_data; keeps this object.
+  auto deleter() {
+    return [self = shared_from_this()](mx::allocator::Buffer buffer) {
+      self->give_back(buffer);
+    };
+  }
+
+ private:
+  // On any thread, at any time, also while a stream is captured: calls the
+  // driver only where MLX has moved the memory to where the host reads it.
+  void give_back(mx::allocator::Buffer buffer) {
+    const std::unique_ptr<mx::cu::CudaBuffer> block(
+        static_cast<mx::cu::CudaBuffer*>(buffer.ptr()));
+    const auto pointer = static_cast<cuda::DevicePointer>(
+        reinterpret_cast<uintptr_t>(block->data));
+    if (block->device == -1) {
+      driver_->memory_free(pointer);
+      return;
+    }
+    const std::lock_guard lock(mutex_);
+    free_.emplace(block->size, pointer);
+  }
+
+  std::shared_ptr<const cuda::DriverApi> driver_;
+  std::mutex mutex_;
+  std::multimap<std::size_t, cuda::DevicePointer> free_;  // by bytes
+};
+
+// Strides with those of extent 1 made regular: MLX leaves anything there.
+std::vector<int64_t> regular_strides(const mx::array& tensor) {
+  std::vector<int64_t> strides(tensor.strides().begin(),
+                               tensor.strides().end());
+  int64_t dense = 1;
+  for (std::size_t i = strides.size(); i-- > 0;) {
+    if (tensor.shape()[i] == 1) strides[i] = dense;
+    dense = std::max(dense, tensor.shape()[i] * strides[i]);
+  }
+  return strides;
+}
+
+cuda::DevicePointer pointer_of(const mx::array& tensor) {
+  return static_cast<cuda::DevicePointer>(
+      reinterpret_cast<uintptr_t>(mx::gpu_ptr<std::byte>(tensor)));
+}
+
+bool is_as_kernels_take(const mx::array& tensor) {
+  const std::vector<int64_t> strides = regular_strides(tensor);
+  return pointer_of(tensor) % kBaseAlignment == 0 && strides.back() == 1 &&
+         std::all_of(strides.begin(), strides.end() - 1, [](int64_t stride) {
+           return stride % kStrideMultiple == 0;
+         });
+}
+
+cuda::DeviceTensor bound(const mx::array& tensor) {
+  cuda::DeviceTensor result;
+  result.data = pointer_of(tensor);
+  result.layout.shape.assign(tensor.shape().begin(), tensor.shape().end());
+  result.layout.strides = regular_strides(tensor);
+  return result;
+}
+
+// A kernel of the plan that would begin before the one ahead of it has ended
+// waits instead: edges of that kind inside MLX's graphs are untried.
+std::shared_ptr<const LaunchPlan> in_sequence(
+    std::shared_ptr<const LaunchPlan> plan) {
+  const auto overlaps = [](const ResolvedLaunch& each) { return each.pdl; };
+  if (std::none_of(plan->launches.begin(), plan->launches.end(), overlaps)) {
+    return plan;
+  }
+  auto copy = std::make_shared<LaunchPlan>(*plan);
+  for (ResolvedLaunch& launch : copy->launches) launch.pdl = false;
+  return copy;
+}
+
+class CudaLauncher final : public KernelLauncher {
+ public:
+  CudaLauncher(std::shared_ptr<const cuda::DriverApi> driver,
+               const cuda::Gpu& gpu)
+      : driver_(std::move(driver)),
+        gpu_(gpu),
+        info_(gpu.info()),
+        stream_(mx::default_stream(mx::Device::gpu)),
+        blocks_(std::make_shared<Blocks>(driver_)) {
+    encoder().device().make_current();
+  }
+
+  // Kernels that are queued read programs and scratch.
+  ~CudaLauncher() override {
+    try {
+      mx::synchronize(stream_);
+    } catch (const std::exception&) {
+      // It has been reported where it was first seen.
+    }
+  }
+
+  const DeviceInfo& device() const override { return info_; }
+  mx::Stream stream() const override { return stream_; }
+
+  Result<ProgramId> load(std::span<const std::byte> artifact) override {
+    encoder().device().make_current();
+    auto program = cuda::Program::load(*driver_, gpu_, artifact);
+    if (!program) return error_of(program);
+    programs_.push_back(std::move(*program));
+    return static_cast<ProgramId>(programs_.size() - 1);
+  }
+
+  int launch(ProgramId id, std::shared_ptr<const LaunchPlan> given,
+             const std::vector<mx::array>& inputs, mx::array& output,
+             std::function<void()> finished) override {
+    mx::cu::CommandEncoder& queue = encoder();
+    queue.device().make_current();
+    const auto plan = in_sequence(std::move(given));
+    int num_copies = 0;
+    std::vector<mx::array> used;  // the problem's inputs, then scratch
+    for (const mx::array& input : inputs) {
+      if (is_as_kernels_take(input)) {
+        used.push_back(input);
+        continue;
+      }
+      used.push_back(dense_copy(input, queue));
+      ++num_copies;
+    }
+    allocate(output);
+    queue.add_temporary(output);
+    std::vector<cuda::DeviceTensor> tensors;
+    for (const mx::array& each : used) {
+      queue.set_input_array(each);
+      tensors.push_back(bound(each));
+    }
+    queue.set_output_array(output);
+    tensors.push_back(bound(output));
+    const std::size_t num_problem_tensors = tensors.size();
+    for (const ResolvedScratch& scratch : plan->scratch) {
+      const mx::array& memory = scratch_of(id, scratch);
+      // A call that follows waits for this one, whatever else it reads.
+      queue.set_output_array(memory);
+      queue.add_temporary(memory);
+      tensors.push_back(scratch_tensor(memory, scratch));
+    }
+    // All that may not be done while a stream is captured comes before.
+    std::vector<cuda::BoundLaunch> launches;
+    for (std::size_t i = 0; i < plan->launches.size(); ++i) {
+      auto launch =
+          programs_.at(id)->bind(*plan, i, tensors, num_problem_tensors);
+      if (!launch) fail(launch.error().message);
+      launches.push_back(std::move(*launch));
+    }
+    capture(queue, *plan, std::span(tensors).subspan(num_problem_tensors),
+            launches);
+    queue.add_completed_handler(std::move(finished));
+    return num_copies;
+  }
+
+  void check() override {
+    mx::synchronize(stream_);
+    for (const auto& [key, memory] : scratch_) {
+      const auto& [program, name, self_reset] = key;
+      if (!self_reset) continue;
+      std::vector<std::byte> bytes(size_of(memory));
+      auto status = driver_->copy_to_host(bytes.data(), pointer_of(memory),
+                                          bytes.size(), ours());
+      if (status == cuda::kSuccess) {
+        status = driver_->stream_synchronize(ours());
+      }
+      if (status != cuda::kSuccess) fail(driver_->error_text(status));
+      if (std::any_of(bytes.begin(), bytes.end(),
+                      [](std::byte each) { return each != std::byte{0}; })) {
+        fail(fmt::format("scratch '{}' is self_reset and was left non-zero",
+                         name));
+      }
+    }
+  }
+
+ private:
+  // By program, name and self_reset, alive from call to call: calls follow
+  // one another, so they share it.
+  using ScratchKey = std::tuple<ProgramId, std::string, bool>;
+
+  mx::cu::CommandEncoder& encoder() const {
+    return mx::cu::get_command_encoder(stream_);
+  }
+  cuda::Stream ours() const {
+    const cudaStream_t stream = encoder().stream();
+    return reinterpret_cast<cuda::Stream>(stream);
+  }
+  static std::size_t size_of(const mx::array& memory) {
+    return static_cast<const mx::cu::CudaBuffer*>(memory.buffer().ptr())->size;
+  }
+
+  static mx::array dense_copy(const mx::array& input,
+                              mx::cu::CommandEncoder& queue) {
+    mx::array copy = mx::contiguous(input, false, mx::Device::gpu);
+    std::vector<mx::array> outputs = {copy};
+    copy.primitive().eval_gpu({input}, outputs);
+    queue.add_temporary(outputs[0]);
+    if (!is_as_kernels_take(outputs[0])) {
+      fail("an input lies where kernels cannot read it");
+    }
+    return outputs[0];
+  }
+
+  // (B, Hq, Lq, D) in the order (B, Lq, Hq, D): what comes next in a model
+  // puts the heads of a query beside each other, and finds them so.
+  void allocate(mx::array& output) {
+    const int64_t heads = output.shape(1);
+    const int64_t queries = output.shape(2);
+    const int64_t width = output.shape(3);
+    mx::Strides strides = {queries * heads * width, width, heads * width, 1};
+    mx::array::Flags flags{};
+    flags.contiguous = true;
+    flags.row_contiguous = heads == 1 || queries == 1;
+    flags.col_contiguous = output.size() <= 1;
+    if (flags.row_contiguous) {
+      strides = {heads * queries * width, queries * width, width, 1};
+    }
+    output.set_data(
+        mx::allocator::Data(blocks_->take(output.nbytes()), blocks_->deleter()),
+        output.size(), std::move(strides), flags);
+  }
+
+  // The first fill runs before anything that MLX has yet to send, and after
+  // all that it has sent: nothing that is queued uses a new block.
+  const mx::array& scratch_of(ProgramId id, const ResolvedScratch& scratch) {
+    const ScratchKey key{id, scratch.name, scratch.self_reset};
+    const auto bytes = static_cast<std::size_t>(scratch.bytes);
+    const auto found = scratch_.find(key);
+    if (found != scratch_.end() && size_of(found->second) >= bytes) {
+      return found->second;
+    }
+    const std::size_t capacity = bytes + bytes / 2 + 16;
+    mx::array memory(mx::Shape{1}, mx::uint8, nullptr, {});
+    memory.set_data(
+        mx::allocator::Data(blocks_->take(capacity), blocks_->deleter()));
+    // All ones is NaN in every floating-point type.
+    const unsigned char fill = scratch.self_reset ? 0 : 0xff;
+    const auto status =
+        driver_->fill_bytes(pointer_of(memory), fill, capacity, ours());
+    if (status != cuda::kSuccess) fail(driver_->error_text(status));
+    return scratch_.insert_or_assign(key, std::move(memory)).first->second;
+  }
+
+  static cuda::DeviceTensor scratch_tensor(const mx::array& memory,
+                                           const ResolvedScratch& scratch) {
+    cuda::DeviceTensor tensor;
+    tensor.data = pointer_of(memory);
+    tensor.layout.shape = scratch.shape;
+    tensor.layout.strides.assign(scratch.shape.size(), 1);
+    for (std::size_t i = scratch.shape.size(); i-- > 1;) {
+      tensor.layout.strides[i - 1] =
+          tensor.layout.strides[i] * scratch.shape[i];
+    }
+    return tensor;
+  }
+
+  void capture(mx::cu::CommandEncoder& queue, const LaunchPlan& plan,
+               std::span<const cuda::DeviceTensor> scratch,
+               std::vector<cuda::BoundLaunch>& launches) {
+    cuda::Status queued = cuda::kSuccess;
+    {
+      auto capture = queue.capture_context();
+      const auto add = [&](cuda::Status status) {
+        if (queued == cuda::kSuccess) queued = status;
+      };
+      for (std::size_t i = 0; i < plan.scratch.size(); ++i) {
+        if (plan.scratch[i].self_reset ||
+            plan.scratch[i].init != ScratchInit::zero) {
+          continue;
+        }
+        add(driver_->fill_bytes(scratch[i].data, 0,
+                                static_cast<std::size_t>(plan.scratch[i].bytes),
+                                ours()));
+      }
+      for (cuda::BoundLaunch& launch : launches) {
+        add(launch.queue(*driver_, ours()));
+      }
+      capture.discard = queued != cuda::kSuccess;
+    }
+    if (queued != cuda::kSuccess) fail(driver_->error_text(queued));
+  }
+
+  std::shared_ptr<const cuda::DriverApi> driver_;
+  cuda::Gpu gpu_;
+  DeviceInfo info_;
+  mx::Stream stream_;
+  std::shared_ptr<Blocks> blocks_;
+  std::vector<std::unique_ptr<cuda::Program>> programs_;
+  std::map<ScratchKey, mx::array> scratch_;
+};
+
+}  // namespace
+}  // namespace evoke::model
+
+extern "C" __attribute__((visibility("default"))) void evoke_make_cuda_launcher(
+    evoke::Result<std::unique_ptr<evoke::model::KernelLauncher>>* reply) {
+  try {
+    auto driver = evoke::cuda::load_driver();
+    if (!driver) {
+      *reply = evoke::error_of(driver);
+      return;
+    }
+    const auto gpu = evoke::cuda::find_gpu(**driver, "");
+    if (!gpu) {
+      *reply = evoke::error_of(gpu);
+      return;
+    }
+    *reply =
+        std::make_unique<evoke::model::CudaLauncher>(std::move(*driver), *gpu);
+  } catch (const std::exception& error) {
+    *reply = evoke::failed("MLX does not start on the GPU: " +
+                           std::string(error.what()));
+  }
+}
