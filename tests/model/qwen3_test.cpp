@@ -53,6 +53,27 @@ bool near(const mx::array& a, const mx::array& b) {
   return mx::allclose(a, b, kNear, kNear).item<bool>();
 }
 
+TEST(Qwen3, GivesTheSameWithJoinedProducts) {
+  const TinyModel folder;
+  const Qwen3 apart = load(folder);
+  Qwen3 joined = load(folder);
+  joined.join_products();
+  EXPECT_EQ(joined.weight_bytes(), apart.weight_bytes());
+  const mx::array prompt = random_tokens(1, 5, 1);
+  KvCache one = apart.make_kv_cache();
+  KvCache other = joined.make_kv_cache();
+  EXPECT_TRUE(near(*apart.step(prompt, one, Rows::last),
+                   *joined.step(prompt, other, Rows::last)));
+  for (int i = 0; i < 3; ++i) {
+    const mx::array token = random_tokens(1, 1, 2 + i);
+    EXPECT_TRUE(near(*apart.step(token, one, Rows::last),
+                     *joined.step(token, other, Rows::last)));
+  }
+  // A batch of one token each.
+  const mx::array tokens = random_tokens(3, 1, 9);
+  EXPECT_TRUE(near(all_logits(apart, tokens), all_logits(joined, tokens)));
+}
+
 TEST(Qwen3, GivesTheSameInChunksOfAnySizeAsAtOnce) {
   const TinyModel folder;
   const Qwen3 model = load(folder);

@@ -44,6 +44,28 @@ Linear::Linear(Weights& weights, const std::string& name, int outputs,
   }
 }
 
+std::optional<Linear> Linear::join(const std::vector<Linear*>& parts) {
+  std::vector<mx::array> weights;
+  for (const Linear* part : parts) {
+    if (part->packed_ || part->weight_.dtype() != parts[0]->weight_.dtype()) {
+      return std::nullopt;
+    }
+    weights.push_back(part->weight_);
+  }
+  mx::array joined = mx::concatenate(weights, 0);
+  weights.clear();
+  joined.eval();
+  int first = 0;
+  for (Linear* part : parts) {
+    const int outputs = part->weight_.shape(0);
+    part->weight_ =
+        mx::slice(joined, {first, 0}, {first + outputs, joined.shape(1)});
+    part->weight_.eval();
+    first += outputs;
+  }
+  return Linear(std::move(joined));
+}
+
 mx::array Linear::operator()(const mx::array& x) const {
   const bool one_row = x.size() == static_cast<std::size_t>(x.shape(-1));
   if (one_row && !packed_ && weight_.dtype() == mx::float32 &&

@@ -5,6 +5,8 @@
 
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "evoke/model/model_config.h"
 #include "evoke/model/weights.h"
@@ -24,11 +26,19 @@ class Linear {
   // Rows of the matrix: ids (...), gives (..., inputs).
   mlx::core::array rows(const mlx::core::array& ids) const;
 
+  // One product in the place of several of the same input: gives their outputs
+  // one after another. `parts` become views of its weight, so that nothing is
+  // in memory twice. Empty, and nothing is changed, where one is quantized or
+  // their types differ. Evaluates.
+  static std::optional<Linear> join(const std::vector<Linear*>& parts);
+
   // Type of what rows() gives.
   mlx::core::Dtype dtype() const;
   void append_to(std::vector<mlx::core::array>& arrays) const;
 
  private:
+  explicit Linear(mlx::core::array weight) : weight_(std::move(weight)) {}
+
   struct Packed {
     mlx::core::array scales;
     mlx::core::array biases;

@@ -1,5 +1,7 @@
 #include "evoke/model/qwen3.h"
 
+#include <mlx/compile.h>
+#include <mlx/device.h>
 #include <mlx/fast.h>
 #include <mlx/memory.h>
 #include <mlx/ops.h>
@@ -35,6 +37,40 @@ mx::array last_row(const mx::array& x) {
   const int length = x.shape(1);
   if (length == 1) return x;
   return mx::slice(x, {0, length - 1, 0}, {x.shape(0), length, x.shape(2)});
+}
+
+// A joined product's output apart again: its last dimension into `sizes`.
+std::vector<mx::array> apart(const mx::array& x,
+                             const std::vector<int>& sizes) {
+  std::vector<mx::array> parts;
+  mx::Shape start(x.ndim(), 0);
+  mx::Shape stop = x.shape();
+  for (const int size : sizes) {
+    stop.back() = start.back() + size;
+    parts.push_back(mx::slice(x, start, stop));
+    start.back() = stop.back();
+  }
+  return parts;
+}
+
+mx::array gated(const mx::array& gate, const mx::array& up) {
+  return mx::multiply(mx::multiply(gate, mx::sigmoid(gate)), up);
+}
+
+// Elementwise operations become one kernel where MLX compiles for a GPU; on a
+// CPU it would start a C++ compiler.
+auto make_gated() {
+  using Gated = std::function<mx::array(const mx::array&, const mx::array&)>;
+  if (mx::default_device() != mx::Device::gpu) return Gated(gated);
+  auto compiled = mx::compile(
+      [](const std::vector<mx::array>& inputs) {
+        return std::vector<mx::array>{gated(inputs[0], inputs[1])};
+      },
+      /*shapeless=*/true);
+  return Gated([compiled = std::move(compiled)](const mx::array& gate,
+                                                const mx::array& up) {
+    return compiled({gate, up})[0];
+  });
 }
 
 std::string list_some(const std::vector<std::string>& names) {
@@ -77,7 +113,8 @@ Qwen3::Qwen3(Qwen3Config config, Weights& weights, AttentionOp attention)
       attention_(std::move(attention)),
       embedding_(weights, "model.embed_tokens", config_.vocab_size,
                  config_.hidden_size, config_),
-      norm_(weights.take("model.norm.weight", {config_.hidden_size})) {
+      norm_(weights.take("model.norm.weight", {config_.hidden_size})),
+      gated_(make_gated()) {
   layers_.reserve(config_.num_layers);
   for (int i = 0; i < config_.num_layers; ++i) {
     layers_.push_back(make_layer(config_, weights, i));
@@ -110,6 +147,7 @@ Result<Qwen3> Qwen3::load(const std::filesystem::path& model_folder,
     }
     *weights = Weights();
     model.load_weights(dtype.has_value());
+    if (mx::default_device() == mx::Device::gpu) model.join_products();
     return model;
   } catch (const FileError& error) {
     return failed(name + ": " + error.what);
@@ -152,6 +190,14 @@ void Qwen3::load_weights(bool one_by_one) const {
   mx::eval(pending);
 }
 
+void Qwen3::join_products() {
+  for (Layer& layer : layers_) {
+    layer.query_key_value =
+        Linear::join({&layer.query, &layer.key, &layer.value});
+    layer.gate_up = Linear::join({&layer.gate, &layer.up});
+  }
+}
+
 std::size_t Qwen3::weight_bytes() const {
   std::size_t bytes = 0;
   for (const mx::array& array : other_weights()) bytes += array.nbytes();
@@ -171,21 +217,31 @@ std::optional<mx::array> Qwen3::attend(int index, const mx::array& x,
     return mx::fast::rope(heads, config_.head_dim, false, config_.rope_theta,
                           1.0F, offset);
   };
-  const auto project = [&](const Linear& linear, const mx::array& from,
-                           const mx::array& norm, int heads, int offset) {
-    const mx::array split = split_heads(linear(from), heads);
+  const auto finish = [&](const mx::array& projected, const mx::array& norm,
+                          int heads, int offset) {
+    const mx::array split = split_heads(projected, heads);
     return rotate(mx::fast::rms_norm(split, norm, eps), offset);
   };
-  const mx::array key =
-      project(layer.key, x, layer.key_norm, config_.num_kv_heads, position);
-  const mx::array value = split_heads(layer.value(x), config_.num_kv_heads);
+  // Query, key and value of one token, in one product.
+  std::vector<mx::array> joined;
+  if (layer.query_key_value && x.shape(1) == 1) {
+    const int key_width = config_.num_kv_heads * config_.head_dim;
+    joined =
+        apart((*layer.query_key_value)(x),
+              {config_.num_q_heads * config_.head_dim, key_width, key_width});
+  }
+  const mx::array key = finish(joined.empty() ? layer.key(x) : joined[1],
+                               layer.key_norm, config_.num_kv_heads, position);
+  const mx::array value = split_heads(
+      joined.empty() ? layer.value(x) : joined[2], config_.num_kv_heads);
   const auto [keys, values] = kv_cache.append(index, key, value);
   const bool last_layer = index + 1 == config_.num_layers;
   if (last_layer && rows == Rows::none) return std::nullopt;
   const mx::array asking = last_layer && rows == Rows::last ? last_row(x) : x;
   const int skipped = x.shape(1) - asking.shape(1);
-  const mx::array query = project(layer.query, asking, layer.query_norm,
-                                  config_.num_q_heads, position + skipped);
+  const mx::array query =
+      finish(joined.empty() ? layer.query(asking) : joined[0], layer.query_norm,
+             config_.num_q_heads, position + skipped);
   const float scale = 1.0F / std::sqrt(static_cast<float>(config_.head_dim));
   const mx::array output =
       attention_(query, keys, values, scale, query.shape(2) > 1);
@@ -208,9 +264,14 @@ std::optional<mx::array> Qwen3::step(const mx::array& tokens, KvCache& kv_cache,
     if (attended->shape(1) != x.shape(1)) x = last_row(x);
     x = mx::add(x, *attended);
     const mx::array y = mx::fast::rms_norm(x, layer.post_attention_norm, eps);
-    const mx::array gate = layer.gate(y);
-    const mx::array silu = mx::multiply(gate, mx::sigmoid(gate));
-    x = mx::add(x, layer.down(mx::multiply(silu, layer.up(y))));
+    std::vector<mx::array> joined;
+    if (layer.gate_up && y.shape(1) == 1) {
+      const int width = config_.intermediate_size;
+      joined = apart((*layer.gate_up)(y), {width, width});
+    }
+    const mx::array gate = joined.empty() ? layer.gate(y) : joined[0];
+    const mx::array up = joined.empty() ? layer.up(y) : joined[1];
+    x = mx::add(x, layer.down(gated_(gate, up)));
   }
   x = mx::fast::rms_norm(x, norm_, eps);
   return head_ ? (*head_)(x) : embedding_(x);

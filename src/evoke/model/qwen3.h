@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -37,6 +38,11 @@ class Qwen3 {
   std::optional<mlx::core::array> step(const mlx::core::array& tokens,
                                        KvCache& kv_cache, Rows rows) const;
 
+  // Products of the same input become one when a step has one token: fewer
+  // launches. load() does it where MLX's default device is a GPU. Results
+  // differ by the order of summation at most.
+  void join_products();
+
   KvCache make_kv_cache() const { return KvCache(config_.num_layers); }
   // How often a step calls the AttentionOp. With Rows::none the last layer
   // only stores keys and values.
@@ -60,6 +66,9 @@ class Qwen3 {
     Linear gate;
     Linear up;
     Linear down;
+    // Joined, where they are: query, key, value; gate, up.
+    std::optional<Linear> query_key_value = std::nullopt;
+    std::optional<Linear> gate_up = std::nullopt;
   };
 
   Qwen3(Qwen3Config config, Weights& weights, AttentionOp attention);
@@ -76,6 +85,10 @@ class Qwen3 {
   Linear embedding_;
   std::vector<Layer> layers_;
   mlx::core::array norm_;
+  // silu(gate) * up; one kernel on a GPU.
+  std::function<mlx::core::array(const mlx::core::array& gate,
+                                 const mlx::core::array& up)>
+      gated_;
   std::optional<Linear> head_;  // empty: the embedding's
 };
 
