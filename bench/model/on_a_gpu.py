@@ -15,7 +15,8 @@ OUT a folder for the model and the results.
    evoke decodes quicker; intervals are the range over the rounds.
 3. evoke verify, a generation with the kernel and its attestation, compare.
 
-MLX is the one that Python imports; evoke_model gets its lib/ first.
+mlx_lm runs on the MLX that Python imports, evoke_model on the one that
+PREFIX/lib/mlx links to: let both be mlx-cuda.
 """
 
 import argparse
@@ -60,12 +61,8 @@ class Tools:
         self.bin = options.prefix / "bin"
         if not self.bin.exists():
             self.bin = options.prefix
-        import mlx.core as mx
-        lib = pathlib.Path(mx.__file__).parent / "lib"
         self.environment = os.environ | {
-            "XDG_CACHE_HOME": str(options.out / "cache"),
-            "LD_LIBRARY_PATH": os.pathsep.join(
-                filter(None, [str(lib), os.environ.get("LD_LIBRARY_PATH")]))}
+            "XDG_CACHE_HOME": str(options.out / "cache")}
         self.end = time.monotonic() + options.seconds
 
     def left(self):

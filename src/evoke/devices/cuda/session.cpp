@@ -300,7 +300,21 @@ Result<void> CudaSession::stage(std::span<const CallId> calls, bool inputs) {
 
 void CudaSession::get_ready() {
   // What fails here fails again in run(), which can say so.
+  touch(graph_calls_);
   if (tools_->forget() == kSuccess) driver_->stream_synchronize(stream_);
+}
+
+// A GPU forgets how addresses are translated when memory is mapped, and looks
+// that up again in the first launches that read there: they would take longer
+// in the process that mapped some last.
+void CudaSession::touch(std::span<const CallId> calls) {
+  std::vector<Tools::Bytes> bytes;
+  for (const CallId id : calls) {
+    for (const Place& place : calls_.at(id)->inputs) {
+      bytes.push_back({place.mirror->at(place.range.begin), place.range.bytes});
+    }
+  }
+  (void)tools_->checksums(bytes);
 }
 
 void CudaSession::drop_graph() {

@@ -38,7 +38,8 @@ class CudaSession final : public DeviceSession {
   void release(CallId call) override;
   void forget(std::span<const std::byte> buffer) override;
   Result<void> stage(std::span<const CallId> calls, bool inputs) override;
-  // L2 and shared memory forget what they hold.
+  // The addresses of what was staged are looked up; L2 and shared memory forget
+  // what they hold.
   void get_ready() override;
   Result<void> run(std::span<const CallId> calls) override;
   std::optional<int64_t> device_ns() const override { return device_ns_; }
@@ -76,6 +77,7 @@ class CudaSession final : public DeviceSession {
   Result<void> bring_inputs(const Call& call, bool again);
   Result<std::vector<Call*>> find(std::span<const CallId> calls);
   Result<void> build_graph(std::span<const CallId> calls);
+  void touch(std::span<const CallId> calls);
   void drop_graph();
   // Throws DeviceFault when the context is beyond use.
   Result<void> check(Status status, const char* what) const;

@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "evoke/core/tensor.h"
 #include "evoke/devices/cuda/driver_api.h"
 #include "evoke/devices/cuda/gpu.h"
 #include "evoke/devices/cuda/program.h"
@@ -147,9 +148,23 @@ bool is_as_kernels_take(const mx::array& tensor) {
          });
 }
 
+// Tensor maps count in elements.
+DType type_of(const mx::array& tensor) {
+  const std::pair<mx::Dtype, DType> types[] = {{mx::bfloat16, DType::bfloat16},
+                                               {mx::float16, DType::float16},
+                                               {mx::float32, DType::float32},
+                                               {mx::int32, DType::int32},
+                                               {mx::uint32, DType::uint32}};
+  for (const auto& [theirs, ours] : types) {
+    if (tensor.dtype() == theirs) return ours;
+  }
+  fail("a tensor of a type that kernels do not take");
+}
+
 cuda::DeviceTensor bound(const mx::array& tensor) {
   cuda::DeviceTensor result;
   result.data = pointer_of(tensor);
+  result.layout.type = type_of(tensor);
   result.layout.shape.assign(tensor.shape().begin(), tensor.shape().end());
   result.layout.strides = regular_strides(tensor);
   return result;
@@ -339,6 +354,7 @@ class CudaLauncher final : public KernelLauncher {
                                            const ResolvedScratch& scratch) {
     cuda::DeviceTensor tensor;
     tensor.data = pointer_of(memory);
+    tensor.layout.type = scratch.type;
     tensor.layout.shape = scratch.shape;
     tensor.layout.strides.assign(scratch.shape.size(), 1);
     for (std::size_t i = scratch.shape.size(); i-- > 1;) {

@@ -68,8 +68,8 @@ Result<std::unique_ptr<KernelLauncher>> make_launcher(Dialect dialect) {
     if (on_gpu) return make_cuda_launcher();
     return absent(
         "a kernel of the cuda dialect needs the model on a GPU, and this MLX "
-        "sees none: start evoke with LD_LIBRARY_PATH at mlx/lib of the wheel "
-        "mlx-cuda-13 (in a package, link lib/mlx to its folder mlx)");
+        "sees none: in a package, link lib/mlx to the folder mlx of the wheel "
+        "mlx-cuda-13 (docs/compare.md)");
   }
   if (dialect != Dialect::cpu) {
     return absent("kernels of the " + std::string(to_string(dialect)) +
