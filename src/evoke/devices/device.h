@@ -37,7 +37,7 @@ struct DeviceInfo {
   // Its memory is not the host's: see DeviceSession::stage.
   bool own_memory = false;
   int64_t memory_bytes = 0;  // of its own memory, where that is known
-  bool own_clock = false;  // DeviceSession::device_ns() tells
+  bool own_clock = false;    // DeviceSession::device_ns() tells
 };
 
 // The device is in a state that only the end of this process mends. Thrown by
