@@ -27,22 +27,6 @@
 #include "evoke/devices/cuda/gpu.h"
 #include "evoke/devices/cuda/tools.h"
 
-namespace mlx::core {
-
-// Inline code of MLX's headers calls these, which its library keeps to itself.
-void check_cuda_error(const char* name, cudaError_t error) {
-  if (error == cudaSuccess) return;
-  throw std::runtime_error(std::string(name) + ": " +
-                           cudaGetErrorString(error));
-}
-void check_cuda_error(const char* name, CUresult error) {
-  if (error == CUDA_SUCCESS) return;
-  throw std::runtime_error(std::string(name) + ": driver error " +
-                           std::to_string(static_cast<int>(error)));
-}
-
-}  // namespace mlx::core
-
 namespace evoke::baselines {
 namespace {
 

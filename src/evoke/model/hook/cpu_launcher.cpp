@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "evoke/devices/registry.h"
+#include "evoke/model/hook/array_layout.h"
 #include "evoke/model/hook/kernel_launcher.h"
 
 namespace evoke::model {
@@ -33,25 +34,10 @@ struct Worker {
   std::map<std::pair<ProgramId, std::string>, std::vector<std::byte>> scratch;
 };
 
-// Strides with those of extent 1 made regular: MLX leaves anything there.
-std::vector<int64_t> regular_strides(const mx::array& tensor) {
-  std::vector<int64_t> strides(tensor.strides().begin(),
-                               tensor.strides().end());
-  int64_t dense = 1;
-  for (std::size_t i = strides.size(); i-- > 0;) {
-    if (tensor.shape()[i] == 1) strides[i] = dense;
-    dense = std::max(dense, tensor.shape()[i] * strides[i]);
-  }
-  return strides;
-}
-
-bool is_as_kernels_take(const mx::array& tensor,
-                        const std::vector<int64_t>& strides) {
+bool is_as_kernels_take(const mx::array& tensor) {
   const auto base = reinterpret_cast<uintptr_t>(tensor.data<std::byte>());
-  return base % kBaseAlignment == 0 && strides.back() == 1 &&
-         std::all_of(strides.begin(), strides.end() - 1, [](int64_t stride) {
-           return stride % kStrideMultiple == 0;
-         });
+  return base % kBaseAlignment == 0 &&
+         has_strides_for_kernels(tensor, kStrideMultiple);
 }
 
 BoundTensor bound(std::byte* data, const mx::array& tensor,
@@ -190,7 +176,7 @@ class CpuLauncher final : public KernelLauncher {
     QueuedCall call{program, std::move(plan), {}, {}, std::move(finished)};
     for (const mx::array& input : inputs) {
       std::vector<int64_t> strides = regular_strides(input);
-      if (is_as_kernels_take(input, strides)) {
+      if (is_as_kernels_take(input)) {
         auto* data = const_cast<std::byte*>(input.data<std::byte>());
         call.tensors.push_back(bound(data, input, std::move(strides)));
         continue;
@@ -206,7 +192,7 @@ class CpuLauncher final : public KernelLauncher {
       call.copies.push_back(std::move(copy));
       encoder.add_temporary(dense);
     }
-    allocate(output);
+    set_output_memory(output, mx::allocator::malloc(output.nbytes()));
     call.tensors.push_back(
         bound(output.data<std::byte>(), output, regular_strides(output)));
     const int num_copies = static_cast<int>(call.copies.size());
@@ -217,24 +203,6 @@ class CpuLauncher final : public KernelLauncher {
   }
 
  private:
-  // (B, Hq, Lq, D) in the order (B, Lq, Hq, D): what comes next in a model
-  // puts the heads of a query beside each other, and finds them so.
-  static void allocate(mx::array& output) {
-    const int64_t heads = output.shape(1);
-    const int64_t queries = output.shape(2);
-    const int64_t width = output.shape(3);
-    mx::Strides strides = {queries * heads * width, width, heads * width, 1};
-    mx::array::Flags flags{};
-    flags.contiguous = true;
-    flags.row_contiguous = heads == 1 || queries == 1;
-    flags.col_contiguous = output.size() <= 1;
-    if (flags.row_contiguous) {
-      strides = {heads * queries * width, queries * width, width, 1};
-    }
-    output.set_data(mx::allocator::malloc(output.nbytes()), output.size(),
-                    std::move(strides), flags);
-  }
-
   template <typename T, typename Function>
   T on_stream(Function function) const {
     auto task = std::make_shared<std::packaged_task<T()>>(std::move(function));

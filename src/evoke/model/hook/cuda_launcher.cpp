@@ -27,23 +27,8 @@
 #include "evoke/devices/cuda/driver_api.h"
 #include "evoke/devices/cuda/gpu.h"
 #include "evoke/devices/cuda/program.h"
+#include "evoke/model/hook/array_layout.h"
 #include "evoke/model/hook/cuda_module.h"
-
-namespace mlx::core {
-
-// Inline code of MLX's headers calls these, which its library keeps to itself.
-void check_cuda_error(const char* name, cudaError_t error) {
-  if (error == cudaSuccess) return;
-  throw std::runtime_error(std::string(name) + ": " +
-                           cudaGetErrorString(error));
-}
-void check_cuda_error(const char* name, CUresult error) {
-  if (error == CUDA_SUCCESS) return;
-  throw std::runtime_error(std::string(name) + ": driver error " +
-                           std::to_string(static_cast<int>(error)));
-}
-
-}  // namespace mlx::core
 
 namespace evoke::model {
 namespace {
@@ -123,29 +108,14 @@ class Blocks : public std::enable_shared_from_this<Blocks> {
   std::multimap<std::size_t, cuda::DevicePointer> free_;  // by bytes
 };
 
-// Strides with those of extent 1 made regular: MLX leaves anything there.
-std::vector<int64_t> regular_strides(const mx::array& tensor) {
-  std::vector<int64_t> strides(tensor.strides().begin(),
-                               tensor.strides().end());
-  int64_t dense = 1;
-  for (std::size_t i = strides.size(); i-- > 0;) {
-    if (tensor.shape()[i] == 1) strides[i] = dense;
-    dense = std::max(dense, tensor.shape()[i] * strides[i]);
-  }
-  return strides;
-}
-
 cuda::DevicePointer pointer_of(const mx::array& tensor) {
   return static_cast<cuda::DevicePointer>(
       reinterpret_cast<uintptr_t>(mx::gpu_ptr<std::byte>(tensor)));
 }
 
 bool is_as_kernels_take(const mx::array& tensor) {
-  const std::vector<int64_t> strides = regular_strides(tensor);
-  return pointer_of(tensor) % kBaseAlignment == 0 && strides.back() == 1 &&
-         std::all_of(strides.begin(), strides.end() - 1, [](int64_t stride) {
-           return stride % kStrideMultiple == 0;
-         });
+  return pointer_of(tensor) % kBaseAlignment == 0 &&
+         has_strides_for_kernels(tensor, kStrideMultiple);
 }
 
 // Tensor maps count in elements.
@@ -231,7 +201,8 @@ class CudaLauncher final : public KernelLauncher {
       used.push_back(dense_copy(input, queue));
       ++num_copies;
     }
-    allocate(output);
+    set_output_memory(output,
+                      {blocks_->take(output.nbytes()), blocks_->deleter()});
     queue.add_temporary(output);
     std::vector<cuda::DeviceTensor> tensors;
     for (const mx::array& each : used) {
@@ -308,25 +279,6 @@ class CudaLauncher final : public KernelLauncher {
       fail("an input lies where kernels cannot read it");
     }
     return outputs[0];
-  }
-
-  // (B, Hq, Lq, D) in the order (B, Lq, Hq, D): what comes next in a model
-  // puts the heads of a query beside each other, and finds them so.
-  void allocate(mx::array& output) {
-    const int64_t heads = output.shape(1);
-    const int64_t queries = output.shape(2);
-    const int64_t width = output.shape(3);
-    mx::Strides strides = {queries * heads * width, width, heads * width, 1};
-    mx::array::Flags flags{};
-    flags.contiguous = true;
-    flags.row_contiguous = heads == 1 || queries == 1;
-    flags.col_contiguous = output.size() <= 1;
-    if (flags.row_contiguous) {
-      strides = {heads * queries * width, queries * width, width, 1};
-    }
-    output.set_data(
-        mx::allocator::Data(blocks_->take(output.nbytes()), blocks_->deleter()),
-        output.size(), std::move(strides), flags);
   }
 
   // The first fill runs before anything that MLX has yet to send, and after
