@@ -5,12 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <fstream>
 #include <map>
 #include <string>
 
-#include "evoke/attention/problem.h"
-#include "tests/support/runner_path.h"
+#include "tests/cli/tiny_laboratory.h"
 #include "tests/support/temporary_folder.h"
 
 namespace evoke::cli {
@@ -21,23 +19,9 @@ using attention::SelftestState;
 class KernelSelftestTest : public ::testing::Test {
  protected:
   KernelSelftestTest() {
-    laboratory_.device = "cpu";
-    laboratory_.problem = make_attention_problem();
-    std::ofstream(folder_.file("tiny.toml")) << R"(name = "tiny"
-[[shape]]
-Hq = 8
-Hkv = 8
-D = 64
-Lk = 200
-)";
-    laboratory_.workload =
-        laboratory_.problem->workload(folder_.file("tiny.toml")).value();
-    judge::WorkbenchOptions options;
-    options.runner_path = test::runner_path();
-    options.compile_cache.folder = folder_.file("compile");
-    auto bench = judge::Workbench::open(*laboratory_.problem, options);
-    if (!bench) throw std::runtime_error(bench.error().message);
-    laboratory_.bench = std::move(*bench);
+    laboratory_ =
+        tiny_laboratory(folder_, /*num_q_heads=*/8, /*num_kv_heads=*/8);
+    laboratory_.bench = open_tiny_bench(folder_, *laboratory_.problem);
   }
 
   KernelSelftestReport run(std::vector<std::string> names) {

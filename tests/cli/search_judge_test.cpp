@@ -5,15 +5,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <fstream>
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "evoke/attention/problem.h"
-#include "tests/support/runner_path.h"
+#include "tests/cli/tiny_laboratory.h"
 #include "tests/support/temporary_folder.h"
 
 namespace evoke::cli {
@@ -24,17 +21,8 @@ constexpr int64_t kWaitMs = 120'000;
 class SearchJudgeTest : public ::testing::Test {
  protected:
   SearchJudgeTest() {
-    laboratory_.device = "cpu";
-    laboratory_.problem = make_attention_problem();
-    std::ofstream(folder_.file("tiny.toml")) << R"(name = "tiny"
-[[shape]]
-Hq = 4
-Hkv = 2
-D = 64
-Lk = 200
-)";
-    laboratory_.workload =
-        laboratory_.problem->workload(folder_.file("tiny.toml")).value();
+    laboratory_ =
+        tiny_laboratory(folder_, /*num_q_heads=*/4, /*num_kv_heads=*/2);
     laboratory_.bench = open_bench("first", nullptr);
     laboratory_.others.push_back(
         open_bench("second", laboratory_.bench->shared_cases()));
@@ -51,13 +39,9 @@ Lk = 200
   std::unique_ptr<judge::Workbench> open_bench(
       const std::string& name, std::shared_ptr<judge::CasePool> cases) const {
     judge::WorkbenchOptions options;
-    options.runner_path = test::runner_path();
     options.lock_folder = folder_.file(name);
-    options.compile_cache.folder = folder_.file("compile");
     options.shared_cases = std::move(cases);
-    auto bench = judge::Workbench::open(*laboratory_.problem, options);
-    if (!bench) throw std::runtime_error(bench.error().message);
-    return std::move(*bench);
+    return open_tiny_bench(folder_, *laboratory_.problem, options);
   }
 
   test::TemporaryFolder folder_;

@@ -4,7 +4,6 @@
 #include <ctime>
 #include <filesystem>
 
-#include "evoke/cli/commands.h"
 #include "evoke/cli/device_choice.h"
 #include "evoke/cli/duration.h"
 #include "evoke/core/kernel_source.h"
@@ -38,6 +37,12 @@ Result<std::vector<std::string>> kernels_in(const std::string& folder) {
   }
   std::sort(paths.begin(), paths.end());
   return paths;
+}
+
+// Only what "auto" means has to be looked for.
+TimingConfig timing_on(const std::string& device) {
+  if (device != "auto") return default_timing(device);
+  return default_timing(choose_device(device).value_or(device));
 }
 
 }  // namespace
@@ -121,14 +126,14 @@ Result<RunConfig> resolve_config(const EvolveOptions& options) {
     auto read = read_run_config(options.config_path, config);
     if (!read) return error_of(read);
     // How it is timed by default depends on the device, which it may name.
-    const std::string device =
-        options.device.empty() ? read->device : options.device;
-    config.timing = default_timing(choose_device(device).value_or(device));
-    config = value_or_throw(read_run_config(options.config_path, config));
-  } else {
-    if (!options.device.empty()) config.device = options.device;
     config.timing =
-        default_timing(choose_device(config.device).value_or(config.device));
+        timing_on(options.device.empty() ? read->device : options.device);
+    read = read_run_config(options.config_path, config);
+    if (!read) return error_of(read);
+    config = std::move(*read);
+  } else {
+    config.timing =
+        timing_on(options.device.empty() ? config.device : options.device);
   }
   const auto take = [](std::string& into, const std::string& given) {
     if (!given.empty()) into = given;

@@ -285,10 +285,10 @@ Result<void> CudaSession::stage(std::span<const CallId> calls, bool inputs) {
   if (auto wiped = check(mirrors_->wipe(), "wiping memory"); !wiped) {
     return wiped;
   }
-  for (const Call* call : *found) {
-    if (!inputs) continue;
-    if (auto brought = bring_inputs(*call, /*again=*/true); !brought) {
-      return brought;
+  if (inputs) {
+    for (const Call* call : *found) {
+      auto brought = bring_inputs(*call, /*again=*/true);
+      if (!brought) return brought;
     }
   }
   if (auto done = check(driver_->stream_synchronize(stream_), "staging");

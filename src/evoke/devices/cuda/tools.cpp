@@ -14,12 +14,6 @@ constexpr unsigned kBlocksPerSm = 4;
 // Of one launch: rows of its grid.
 constexpr std::size_t kMostRanges = 4096;
 
-// As evoke_checksums reads them.
-struct Range {
-  DevicePointer data = 0;
-  unsigned long long bytes = 0;
-};
-
 }  // namespace
 
 Result<std::unique_ptr<Tools>> Tools::open(const DriverApi& driver,
@@ -81,10 +75,12 @@ Tools::~Tools() {
 }
 
 Status Tools::launch(Function function, unsigned blocks, unsigned threads,
-                     unsigned shared_bytes, Stream stream, void** parameters) {
+                     unsigned shared_bytes, Stream stream, void** parameters,
+                     unsigned rows) {
   LaunchConfig config{};
   config.grid[0] = blocks;
-  config.grid[1] = config.grid[2] = 1;
+  config.grid[1] = rows;
+  config.grid[2] = 1;
   config.block[0] = threads;
   config.block[1] = config.block[2] = 1;
   config.shared_bytes = shared_bytes;
@@ -121,39 +117,34 @@ Status Tools::checksums(std::span<const Bytes> ranges,
                         std::span<uint64_t> sums) {
   if (table_ == 0) {
     const Status status = driver_.memory_allocate(
-        &table_, kMostRanges * (sizeof(Range) + sizeof(uint64_t)));
+        &table_, kMostRanges * (sizeof(Bytes) + sizeof(uint64_t)));
     if (status != kSuccess) return status;
   }
   // From the word in which a range begins: allocations begin with one.
-  std::vector<Range> table;
+  std::vector<Bytes> table;
   unsigned long long longest = 0;
   for (const Bytes& each : ranges) {
     const DevicePointer before = each.data % sizeof(uint64_t);
     table.push_back({each.data - before, each.bytes + before});
-    longest = std::max(longest, table.back().bytes);
+    longest = std::max<unsigned long long>(longest, table.back().bytes);
   }
   // About so many blocks at a time, and enough for the longest range.
   const unsigned long long most =
       std::max<unsigned long long>(gpu_.limits.num_sms, 1) * kBlocksPerSm * 4;
-  LaunchConfig config{};
-  config.grid[0] = static_cast<unsigned>(std::clamp<unsigned long long>(
+  const auto blocks = static_cast<unsigned>(std::clamp<unsigned long long>(
       longest / 8 / kThreads, 1, std::max(most / ranges.size(), 1ULL)));
-  config.grid[1] = static_cast<unsigned>(ranges.size());
-  config.grid[2] = 1;
-  config.block[0] = kThreads;
-  config.block[1] = config.block[2] = 1;
-  config.stream = stream_;
   DevicePointer on_device = table_;
-  DevicePointer sums_on_device = table_ + kMostRanges * sizeof(Range);
+  DevicePointer sums_on_device = table_ + kMostRanges * sizeof(Bytes);
   std::array<void*, 2> parameters{&on_device, &sums_on_device};
   const std::size_t bytes = ranges.size() * sizeof(uint64_t);
   Status status = driver_.copy_to_device(on_device, table.data(),
-                                         table.size() * sizeof(Range), stream_);
+                                         table.size() * sizeof(Bytes), stream_);
   const auto then = [&](Status next) {
     if (status == kSuccess) status = next;
   };
   then(driver_.fill_bytes(sums_on_device, 0, bytes, stream_));
-  then(driver_.launch(&config, checksums_, parameters.data(), nullptr));
+  then(launch(checksums_, blocks, kThreads, 0, stream_, parameters.data(),
+              static_cast<unsigned>(ranges.size())));
   then(driver_.copy_to_host(sums.data(), sums_on_device, bytes, stream_));
   then(driver_.stream_synchronize(stream_));
   return status;

@@ -29,6 +29,7 @@ class Tools {
   // some seconds.
   Status close_gate();
   void open_gate();
+  // As evoke_checksums reads them.
   struct Bytes {
     DevicePointer data = 0;
     std::size_t bytes = 0;
@@ -49,7 +50,8 @@ class Tools {
   Result<void> prepare();
   Status checksums(std::span<const Bytes> ranges, std::span<uint64_t> sums);
   Status launch(Function function, unsigned blocks, unsigned threads,
-                unsigned shared_bytes, Stream stream, void** parameters);
+                unsigned shared_bytes, Stream stream, void** parameters,
+                unsigned rows = 1);
 
   const DriverApi& driver_;
   Gpu gpu_;

@@ -191,12 +191,9 @@ Opponent::Inputs RaceTrack::inputs() const {
 RunnerResult<void> RaceTrack::race_same_kernel(Opponent& kernel) {
   std::map<std::string, SameKernelNoise::Races> races;
   for (int i = 0; i < options_.same_kernel_races; ++i) {
-    auto runner = bench_.lasting_runner();
-    if (!runner) return fault_of(runner);
-    LoadedKernel twin(std::move(*runner), *kernel.build());
     Request request;
     request.num_pairs = options_.same_kernel_pairs;
-    auto result = race(twin, kernel, request);
+    auto result = race_twin(kernel, request);
     if (!result) return fault_of(result);
     if (result->failure) {
       return fault(Kind::unavailable, kernel.name() + " at " +
@@ -209,6 +206,16 @@ RunnerResult<void> RaceTrack::race_same_kernel(Opponent& kernel) {
   }
   noise_->seen.set(std::move(races));
   return measure_empty_block(kernel);
+}
+
+// In a process of its own, where candidates have one each.
+RunnerResult<RaceResult> RaceTrack::race_twin(Opponent& kernel,
+                                              const Request& request) {
+  if (in_one_process()) return race_in_stall(*kernel.build(), kernel, request);
+  auto runner = bench_.lasting_runner();
+  if (!runner) return fault_of(runner);
+  LoadedKernel twin(std::move(*runner), *kernel.build());
+  return race_in(twin, nullptr, kernel, request);
 }
 
 RunnerResult<void> RaceTrack::measure_empty_block(Opponent& kernel) {
@@ -239,7 +246,7 @@ RunnerResult<RaceResult> RaceTrack::race(LoadedKernel& candidate,
   if (request.unseen_inputs) {
     return race_unseen(candidate.build(), opponent, request);
   }
-  if (options_.one_process || bench_.greeting().own_clock) {
+  if (in_one_process()) {
     return race_in_stall(candidate.build(), opponent, request);
   }
   return race_in(candidate, nullptr, opponent, request);

@@ -158,6 +158,11 @@ class RaceTrack {
   };
 
   RaceTrack(Workbench& bench, Workload workload, RaceTrackOptions options);
+  // Whether candidates follow one another in one process.
+  bool in_one_process() const {
+    return options_.one_process || bench_.greeting().own_clock;
+  }
+  RunnerResult<RaceResult> race_twin(Opponent& kernel, const Request& request);
   RunnerResult<void> choose_rotation();
   RunnerResult<void> make_inputs();
   TimingInputs::Options inputs_options(const Shape& shape) const;
