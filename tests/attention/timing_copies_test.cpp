@@ -83,15 +83,32 @@ TEST(TimingCopies, EachIsCheckedAgainstItsOwnAnswer) {
        {small_shape(1, 300), small_shape(20, 20, true)}) {
     const TimingCopies copies(to_shape(sizes), 1 << 30, 3, 1);
     for (int copy = 0; copy < 3; ++copy) {
-      const CheckReport right = copies.check(copy, answer(copies, copy));
+      const CheckReport right = copies.check(copy, answer(copies, copy), 1);
       EXPECT_EQ(right.verdict, CheckVerdict::right) << right.message;
       const CheckReport wrong =
-          copies.check(copy, answer(copies, (copy + 1) % 3));
+          copies.check(copy, answer(copies, (copy + 1) % 3), 1);
       EXPECT_EQ(wrong.verdict, CheckVerdict::wrong);
       EXPECT_THAT(wrong.message,
                   HasSubstr("timed copy " + std::to_string(copy)));
     }
   }
+}
+
+TEST(TimingCopies, SeveralThreadsFindWhatOneFinds) {
+  const TimingCopies copies(to_shape(small_shape(20, 20, true)), 1 << 30, 1, 1);
+  std::vector<std::byte> output = answer(copies, 0);
+  EXPECT_EQ(copies.check(0, output, 3).verdict, CheckVerdict::right);
+  // A NaN in each head's last row: the first one is named.
+  const TensorLayout& layout = copies.tensors()[kOutput];
+  for (int64_t h = 0; h < layout.shape[1]; ++h) {
+    const int64_t at = layout.offset_bytes +
+                       2 * (h * layout.strides[1] + 19 * layout.strides[2]);
+    output[static_cast<std::size_t>(at)] = std::byte{0xc1};
+    output[static_cast<std::size_t>(at + 1)] = std::byte{0x7f};
+  }
+  const CheckReport alone = copies.check(0, output, 1);
+  EXPECT_THAT(alone.message, HasSubstr("query head 0, query 19: NaN"));
+  EXPECT_EQ(copies.check(0, output, 3).message, alone.message);
 }
 
 TEST(TimingCopies, MayBeCheckedFromSeveralThreads) {
@@ -105,7 +122,7 @@ TEST(TimingCopies, MayBeCheckedFromSeveralThreads) {
   for (int t = 0; t < 3; ++t) {
     threads.emplace_back([&, t] {
       for (int copy = 0; copy < 4; ++copy) {
-        const auto report = copies.check(copy, outputs[copy]);
+        const auto report = copies.check(copy, outputs[copy], 1);
         right[t] += report.verdict == CheckVerdict::right ? 1 : 0;
       }
     });

@@ -74,6 +74,15 @@ TEST(Fitness, IsZeroUnlessEveryShapeWasMeasured) {
   EXPECT_EQ(fitness_of({{warm}, {}}).value, 0.0);
 }
 
+TEST(Fitness, TheSameCodeIsAResultWithoutPairs) {
+  ShapeMeasurement same = shape(1, 1, 1);
+  same.pairs.clear();
+  same.same_code = true;
+  const Fitness fitness = fitness_of({{shape(4, 2, 8), same}, {}});
+  EXPECT_NEAR(fitness.value, 2.0, 1e-12);
+  EXPECT_NEAR(fitness.low, std::sqrt(2), 1e-12);
+}
+
 TEST(Fitness, ShapesWithoutWeightDoNotCount) {
   const Fitness fitness = fitness_of({{shape(2, 2, 2), shape(9, 0, 9, 0)}, {}});
   EXPECT_NEAR(fitness.value, 2.0, 1e-12);

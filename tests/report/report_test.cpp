@@ -228,6 +228,16 @@ TEST(Tables, AlignByDisplayWidth) {
   EXPECT_EQ(to_text(table), "a     b\né     1\nxx  100\n");
 }
 
+TEST(Tables, SayWhereTheCodeIsTheSame) {
+  ShapeMeasurement shape;
+  shape.shape = "decode-1024";
+  shape.baseline = "parent";
+  shape.same_code = true;
+  const std::string text = to_text(measurement_table({shape}));
+  EXPECT_NE(text.find("same code"), std::string::npos);
+  EXPECT_EQ(text.find("cannot tell"), std::string::npos);
+}
+
 TEST(Tables, SayWhatWasNotMeasured) {
   ShapeMeasurement shape;
   shape.shape = "prefill-2048";

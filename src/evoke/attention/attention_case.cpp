@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "evoke/attention/bf16.h"
 #include "evoke/attention/layouts.h"
 #include "evoke/attention/vector_ops.h"
+#include "evoke/base/parallel.h"
 
 namespace evoke::attention {
 namespace {
@@ -102,10 +104,42 @@ void write_tensor(const InputGenerator& generator, const TensorLayout& tensor,
   }
 }
 
+// The first row of one (batch, query head) that cannot be right.
+std::optional<CheckReport> look_at_rows(const TensorLayout& tensor,
+                                        const AttentionShape& shape,
+                                        const ValueBounds* bounds, int64_t b,
+                                        int64_t h,
+                                        std::span<const std::byte> output) {
+  std::vector<uint16_t> row(shape.D);
+  for (int64_t i = 0; i < shape.Lq; ++i) {
+    std::memcpy(row.data(), output.data() + row_offset_bytes(tensor, b, h, i),
+                row.size() * sizeof(uint16_t));
+    const RowState state = state_of(row.data(), shape.D);
+    if (state == RowState::not_written) {
+      return wrong(CheckVerdict::wrong,
+                   name_of_row(b, h, i) +
+                       ": not written, or computed from memory that no "
+                       "tensor covers (NaN guard bands)");
+    }
+    if (state == RowState::not_finite) {
+      return wrong(CheckVerdict::wrong,
+                   name_of_row(b, h, i) + ": NaN or infinity");
+    }
+    if (bounds != nullptr &&
+        !bounds->contains(b, h / shape.group(), row.data())) {
+      return wrong(CheckVerdict::wrong,
+                   name_of_row(b, h, i) +
+                       ": outside the range of the values that it is a "
+                       "weighted mean of");
+    }
+  }
+  return std::nullopt;
+}
+
 CheckReport check_output(const TensorLayout& tensor,
                          const AttentionShape& shape, const Truth& truth,
                          const Envelope& envelope, const ValueBounds* bounds,
-                         std::span<const std::byte> output) {
+                         std::span<const std::byte> output, int num_threads) {
   if (static_cast<int64_t>(output.size()) != tensor.allocation_bytes) {
     return wrong(CheckVerdict::wrong,
                  fmt::format("the output has {} bytes, not {}", output.size(),
@@ -122,34 +156,16 @@ CheckReport check_output(const TensorLayout& tensor,
                     tensor.shape[1], tensor.shape[2], tensor.shape[3],
                     tensor.strides[0], tensor.strides[1], tensor.strides[2]));
   }
-  std::vector<uint16_t> row(shape.D);
-  for (int64_t b = 0; b < shape.B; ++b) {
-    for (int64_t h = 0; h < shape.Hq; ++h) {
-      for (int64_t i = 0; i < shape.Lq; ++i) {
-        std::memcpy(row.data(),
-                    output.data() + row_offset_bytes(tensor, b, h, i),
-                    row.size() * sizeof(uint16_t));
-        const RowState state = state_of(row.data(), shape.D);
-        if (state == RowState::not_written) {
-          return wrong(CheckVerdict::wrong,
-                       name_of_row(b, h, i) +
-                           ": not written, or computed from memory that no "
-                           "tensor covers (NaN guard bands)");
-        }
-        if (state == RowState::not_finite) {
-          return wrong(CheckVerdict::wrong,
-                       name_of_row(b, h, i) + ": NaN or infinity");
-        }
-        if (bounds != nullptr &&
-            !bounds->contains(b, h / shape.group(), row.data())) {
-          return wrong(CheckVerdict::wrong,
-                       name_of_row(b, h, i) +
-                           ": outside the range of the values that it is a "
-                           "weighted mean of");
-        }
-      }
-    }
+  std::vector<std::optional<CheckReport>> found(shape.B * shape.Hq);
+  in_parallel(num_threads, found.size(), [&](std::size_t plane) {
+    const auto at = static_cast<int64_t>(plane);
+    found[plane] = look_at_rows(tensor, shape, bounds, at / shape.Hq,
+                                at % shape.Hq, output);
+  });
+  for (auto& each : found) {
+    if (each) return std::move(*each);
   }
+  std::vector<uint16_t> row(shape.D);
   std::vector<float> compared(truth.rows.size() * shape.D);
   for (std::size_t r = 0; r < truth.rows.size(); ++r) {
     const CheckedRow& each = truth.rows[r];

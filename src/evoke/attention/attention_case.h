@@ -32,11 +32,12 @@ void write_tensor(const InputGenerator& generator, const TensorLayout& tensor,
 
 // The whole check of one output allocation: guard bands, poison, finiteness
 // and bounds of every row, then the truth's rows against the envelope.
-// `bounds` null: every row is in the truth.
+// `bounds` null: every row is in the truth. On up to `num_threads` threads.
 CheckReport check_output(const TensorLayout& tensor,
                          const AttentionShape& shape, const Truth& truth,
                          const Envelope& envelope, const ValueBounds* bounds,
-                         std::span<const std::byte> output);
+                         std::span<const std::byte> output,
+                         int num_threads = 1);
 
 class AttentionCase : public PreparedCase {
  public:

@@ -4,13 +4,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <map>
 #include <set>
-#include <thread>
 
 #include "evoke/attention/attention_case.h"
 #include "evoke/attention/bf16.h"
@@ -23,6 +21,7 @@
 #include "evoke/attention/vector_ops.h"
 #include "evoke/attention/workload.h"
 #include "evoke/base/clock.h"
+#include "evoke/base/parallel.h"
 
 namespace evoke::attention {
 namespace {
@@ -202,16 +201,9 @@ std::vector<std::vector<Trial>> try_all(const std::vector<CaseUse>& cases,
                                         const std::vector<Subject>& subjects,
                                         const SelftestOptions& options) {
   std::vector<std::vector<Trial>> trials(cases.size());
-  std::atomic<std::size_t> next = 0;
-  const auto work = [&] {
-    for (std::size_t c = next++; c < cases.size(); c = next++) {
-      trials[c] = try_case(cases[c], subjects, options.seed);
-    }
-  };
-  std::vector<std::thread> helpers;
-  for (int t = 1; t < options.num_threads; ++t) helpers.emplace_back(work);
-  work();
-  for (std::thread& helper : helpers) helper.join();
+  in_parallel(options.num_threads, cases.size(), [&](std::size_t c) {
+    trials[c] = try_case(cases[c], subjects, options.seed);
+  });
   return trials;
 }
 

@@ -62,12 +62,12 @@ void TimingCopies::find_truth(int copy) const {
   envelope();
 }
 
-CheckReport TimingCopies::check(int copy,
-                                std::span<const std::byte> output) const {
+CheckReport TimingCopies::check(int copy, std::span<const std::byte> output,
+                                int num_threads) const {
   const Copy& mine = measured(copy);
-  CheckReport report =
-      check_output(tensors_[kOutput], sizes_, mine.truth, envelope(),
-                   mine.bounds.empty() ? nullptr : mine.bounds.data(), output);
+  CheckReport report = check_output(
+      tensors_[kOutput], sizes_, mine.truth, envelope(),
+      mine.bounds.empty() ? nullptr : mine.bounds.data(), output, num_threads);
   if (!report.message.empty()) {
     report.message =
         fmt::format("{}, timed copy {}: {}", shape_.name, copy, report.message);

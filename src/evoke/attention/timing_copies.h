@@ -29,7 +29,8 @@ class TimingCopies : public TimingSet {
   void write(int copy, std::size_t index,
              std::span<std::byte> allocation) const override;
   void find_truth(int copy) const override;
-  CheckReport check(int copy, std::span<const std::byte> output) const override;
+  CheckReport check(int copy, std::span<const std::byte> output,
+                    int num_threads) const override;
 
  private:
   struct Copy {

@@ -26,6 +26,7 @@ struct Options {
   std::vector<std::string> kernels;
   std::vector<std::string> against;
   std::string workload = "quick";
+  std::string device;
   int pairs = 40;
   double confidence = 0.99;
   bool warm = false;
@@ -154,7 +155,7 @@ void print_result(const Context& context, const KernelResult& result) {
 int bench_kernels(const Context& context, const Options& options) {
   std::vector<KernelFile> files;
   for (const std::string& path : options.kernels) {
-    files.push_back(read_kernel_file(path));
+    files.push_back(read_kernel_file(path, options.device));
     if (files.back().device != files.front().device) {
       throw UsageError(path + ": all kernels must be of one dialect");
     }
@@ -162,7 +163,8 @@ int bench_kernels(const Context& context, const Options& options) {
   const auto& names = baseline_names(files.front().device);
   for (const std::string& each : options.against) {
     if (std::find(names.begin(), names.end(), each) == names.end()) {
-      read_kernel_file(each);  // what is wrong with it should show at once
+      // What is wrong with it should show at once.
+      read_kernel_file(each, options.device);
     }
   }
   value_or_throw(check_timed(files.front().device, "bench"));
@@ -199,6 +201,8 @@ void add_bench(CLI::App& app, Context& context, Command& chosen) {
                       "(default: every baseline that answers here)");
   command->add_option("--workload", options->workload,
                       "quick, qwen3-0.6b, qwen3-0.6b-batched or a TOML file");
+  command->add_option("--device", options->device,
+                      "Which of the kernels' kind: cuda:1");
   command->add_option("--pairs", options->pairs, "Of blocks, per shape")
       ->check(CLI::Range(3, 10000));
   command->add_option("--confidence", options->confidence, "Of the intervals")

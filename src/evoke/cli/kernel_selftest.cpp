@@ -8,10 +8,10 @@
 #include <mutex>
 #include <optional>
 #include <set>
-#include <thread>
 #include <utility>
 
 #include "evoke/base/clock.h"
+#include "evoke/base/parallel.h"
 #include "evoke/cli/commands.h"
 #include "evoke/devices/embedded_kernels.h"
 #include "evoke/evaluation/judge/verify.h"
@@ -115,12 +115,8 @@ class Trials {
   }
 
   std::vector<KernelSelftestRow> run() {
-    std::vector<std::thread> helpers;
-    for (int t = 1; t < options_.num_workers; ++t) {
-      helpers.emplace_back([this] { work(); });
-    }
-    work();
-    for (std::thread& helper : helpers) helper.join();
+    in_parallel(options_.num_workers, rows_.size(),
+                [this](std::size_t m) { work(m); });
     if (!fault_.empty()) throw StartupError(fault_);
     if (stopped()) throw StartupError("interrupted: nothing is proved");
     return std::move(rows_);
@@ -129,20 +125,18 @@ class Trials {
  private:
   bool stopped() const { return options_.stop && options_.stop(); }
 
-  void work() {
-    for (std::size_t m = next_++; m < rows_.size(); m = next_++) {
-      if (failed_ || stopped()) return;
-      auto row = try_one(file_.mutants[m]);
-      const std::lock_guard lock(mutex_);
-      if (!row) {
-        if (!failed_.exchange(true)) fault_ = row.error().message;
-        return;
-      }
-      rows_[m] = std::move(*row);
-      ++num_done_;
-      if (options_.progress) {
-        options_.progress(num_done_, static_cast<int>(rows_.size()));
-      }
+  void work(std::size_t m) {
+    if (failed_ || stopped()) return;
+    auto row = try_one(file_.mutants[m]);
+    const std::lock_guard lock(mutex_);
+    if (!row) {
+      if (!failed_.exchange(true)) fault_ = row.error().message;
+      return;
+    }
+    rows_[m] = std::move(*row);
+    ++num_done_;
+    if (options_.progress) {
+      options_.progress(num_done_, static_cast<int>(rows_.size()));
     }
   }
 
@@ -165,7 +159,6 @@ class Trials {
   const MutantFile& file_;
   const KernelSelftestOptions& options_;
   std::vector<KernelSelftestRow> rows_;
-  std::atomic<std::size_t> next_ = 0;
   std::atomic<bool> failed_ = false;
   std::mutex mutex_;
   int num_done_ = 0;

@@ -29,7 +29,7 @@ Fitness fitness_of(const Measurements& measurements) {
     if (shape.cache_state != CacheState::cold) continue;
     if (!baseline) baseline = &shape.baseline;
     if (shape.baseline != *baseline) continue;
-    const bool measured = !shape.pairs.empty() && shape.speedup > 0 &&
+    const bool measured = shape.has_result() && shape.speedup > 0 &&
                           std::isfinite(shape.speedup) && shape.weight >= 0 &&
                           std::isfinite(shape.weight);
     if (!measured) return {};

@@ -26,7 +26,10 @@ struct ShapeMeasurement {
   std::string baseline;  // name of what it was raced against
   CacheState cache_state = CacheState::cold;
   std::vector<TimedPair> pairs;  // raw, so that a verdict can be recomputed
-  int discarded_pairs = 0;       // the processor's clock changed
+  // Here the candidate is the baseline: the same machine code, launched alike.
+  // Not raced: the times are what the baseline took before, 0 where unknown.
+  bool same_code = false;
+  int discarded_pairs = 0;  // the processor's clock changed
   int calls_per_block = 0;
   double candidate_us = 0;  // median
   double baseline_us = 0;   // median
@@ -38,6 +41,8 @@ struct ShapeMeasurement {
   double roof_us = 0;         // nothing on this machine can be below
   double weight = 1.0;
   SpeedVerdict verdict = SpeedVerdict::cannot_tell;
+
+  bool has_result() const { return same_code || !pairs.empty(); }
 };
 
 struct Measurements {
@@ -55,7 +60,7 @@ struct Fitness {
 };
 
 // Over the `cold` measurements against the first baseline named. Shapes with
-// no pairs make it zero: a candidate is ranked on the whole workload or not
+// no result make it zero: a candidate is ranked on the whole workload or not
 // at all.
 Fitness fitness_of(const Measurements& measurements);
 

@@ -26,22 +26,24 @@ Json to_json(const ShapeMeasurement& shape) {
     pairs.push_back(Json::array(
         {number_to_json(pair.baseline_us), number_to_json(pair.candidate_us)}));
   }
-  return {{"shape", to_valid_utf8(shape.shape)},
-          {"baseline", to_valid_utf8(shape.baseline)},
-          {"cache_state", to_string(shape.cache_state)},
-          {"pairs", std::move(pairs)},
-          {"discarded_pairs", shape.discarded_pairs},
-          {"calls_per_block", shape.calls_per_block},
-          {"candidate_us", number_to_json(shape.candidate_us)},
-          {"baseline_us", number_to_json(shape.baseline_us)},
-          {"speedup", number_to_json(shape.speedup)},
-          {"speedup_low", number_to_json(shape.speedup_low)},
-          {"speedup_high", number_to_json(shape.speedup_high)},
-          {"confidence", number_to_json(shape.confidence)},
-          {"minimum_effect", number_to_json(shape.minimum_effect)},
-          {"roof_us", number_to_json(shape.roof_us)},
-          {"weight", number_to_json(shape.weight)},
-          {"verdict", evoke::to_string(shape.verdict)}};
+  Json json = {{"shape", to_valid_utf8(shape.shape)},
+               {"baseline", to_valid_utf8(shape.baseline)},
+               {"cache_state", to_string(shape.cache_state)},
+               {"pairs", std::move(pairs)},
+               {"discarded_pairs", shape.discarded_pairs},
+               {"calls_per_block", shape.calls_per_block},
+               {"candidate_us", number_to_json(shape.candidate_us)},
+               {"baseline_us", number_to_json(shape.baseline_us)},
+               {"speedup", number_to_json(shape.speedup)},
+               {"speedup_low", number_to_json(shape.speedup_low)},
+               {"speedup_high", number_to_json(shape.speedup_high)},
+               {"confidence", number_to_json(shape.confidence)},
+               {"minimum_effect", number_to_json(shape.minimum_effect)},
+               {"roof_us", number_to_json(shape.roof_us)},
+               {"weight", number_to_json(shape.weight)},
+               {"verdict", evoke::to_string(shape.verdict)}};
+  if (shape.same_code) json["same_code"] = true;
+  return json;
 }
 
 // Reads members of one JSON object and keeps the first error, which names the
@@ -78,6 +80,12 @@ class ObjectReader {
     if (!json) return;
     if (!json->is_string()) return fail(key, "expected a string");
     value = json->get<std::string>();
+  }
+  void read(const char* key, bool& value) {
+    const Json* json = find(key);
+    if (!json) return;
+    if (!json->is_boolean()) return fail(key, "expected true or false");
+    value = json->get<bool>();
   }
   void read(const char* key, int64_t& value) {
     const Json* json = find(key);
@@ -156,6 +164,7 @@ ShapeMeasurement shape_from_json(const Json& json, const std::string& where,
   }
   shape.cache_state = state == "warm" ? CacheState::warm : CacheState::cold;
   read_pairs(reader, shape.pairs);
+  if (reader.has("same_code")) reader.read("same_code", shape.same_code);
   reader.read("discarded_pairs", shape.discarded_pairs);
   reader.read("calls_per_block", shape.calls_per_block);
   reader.read("candidate_us", shape.candidate_us);

@@ -116,8 +116,9 @@ class TimingSet {
                      std::span<std::byte> allocation) const = 0;
   // Computes what check() compares with, unless it is known already.
   virtual void find_truth(int copy) const = 0;
-  virtual CheckReport check(int copy,
-                            std::span<const std::byte> output) const = 0;
+  // On up to `num_threads` threads.
+  virtual CheckReport check(int copy, std::span<const std::byte> output,
+                            int num_threads) const = 0;
 };
 
 class Problem {

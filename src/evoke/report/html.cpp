@@ -86,7 +86,7 @@ std::string bars_section(const Measurements& measurements) {
   std::vector<BarGroup> groups;
   std::vector<std::string> baselines;
   for (const ShapeMeasurement& shape : measurements.shapes) {
-    if (shape.cache_state != CacheState::cold || shape.pairs.empty()) continue;
+    if (shape.cache_state != CacheState::cold || !shape.has_result()) continue;
     auto group = std::find_if(groups.begin(), groups.end(), [&](const auto& g) {
       return g.label == shape.shape;
     });

@@ -93,13 +93,14 @@ TextTable measurement_table(const std::vector<ShapeMeasurement>& shapes) {
                   "speed-up", "verdict", "of roof", "pairs"};
   for (const ShapeMeasurement& shape : shapes) {
     const bool measured = !shape.pairs.empty();
+    const std::string other = shape.same_code ? "same code" : "not measured";
     table.rows.push_back(
         {shape.shape, shape.cache_state == CacheState::cold ? "cold" : "warm",
          shape.baseline, time_text(shape.baseline_us),
          time_text(shape.candidate_us),
          measured ? speedup_text(shape.speedup, shape.speedup_low,
                                  shape.speedup_high)
-                  : "not measured",
+                  : other,
          measured ? std::string(to_string(shape.verdict)) : "-",
          shape.roof_us > 0 && shape.candidate_us > 0
              ? fmt::format("{:.0f} %", 100 * shape.roof_us / shape.candidate_us)
@@ -111,13 +112,13 @@ TextTable measurement_table(const std::vector<ShapeMeasurement>& shapes) {
 
 int count_verdict(const Measurements& measurements, const std::string& baseline,
                   SpeedVerdict verdict) {
-  return static_cast<int>(std::count_if(
-      measurements.shapes.begin(), measurements.shapes.end(),
-      [&](const ShapeMeasurement& shape) {
-        return shape.baseline == baseline && !shape.pairs.empty() &&
-               shape.cache_state == CacheState::cold &&
-               shape.verdict == verdict;
-      }));
+  return static_cast<int>(
+      std::count_if(measurements.shapes.begin(), measurements.shapes.end(),
+                    [&](const ShapeMeasurement& shape) {
+                      return shape.baseline == baseline && shape.has_result() &&
+                             shape.cache_state == CacheState::cold &&
+                             shape.verdict == verdict;
+                    }));
 }
 
 std::string baseline_caveat(const Measurements& measurements) {

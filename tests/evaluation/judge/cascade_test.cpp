@@ -189,6 +189,28 @@ TEST_F(CascadeTest, CrashesAndHangsAreOutcomes) {
   EXPECT_EQ(judge(test::honest_kernel(), 3).kind, OutcomeKind::measured);
 }
 
+// The text of a file may differ where its machine code does not.
+TEST_F(CascadeTest, WhereItIsTheReferenceNothingIsRaced) {
+  const Outcome outcome = judge(test::honest_kernel("another text"));
+  ASSERT_EQ(outcome.kind, OutcomeKind::measured) << outcome.message;
+  ASSERT_EQ(outcome.measurements->shapes.size(), 1U);
+  const ShapeMeasurement& shape = outcome.measurements->shapes[0];
+  EXPECT_TRUE(shape.same_code);
+  EXPECT_TRUE(shape.pairs.empty());
+  EXPECT_EQ(shape.speedup, 1);
+  EXPECT_EQ(outcome.fitness->value, 1);
+  EXPECT_EQ(outcome.fitness->low, 1);
+  EXPECT_THAT(outcome.message,
+              HasSubstr("the same machine code at 1 of 1 shapes"));
+  EXPECT_GT(outcome.details.at("gate").size(), 3U);
+  const auto read = outcome_from_json(Json::parse(to_json(outcome).dump()));
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_TRUE(read->measurements->shapes[0].same_code);
+  EXPECT_FALSE(judge(test::honest_kernel("new", 11), 2)
+                   .measurements->shapes[0]
+                   .same_code);
+}
+
 TEST_F(CascadeTest, RemeasuringSkipsNoveltyAndGate) {
   ASSERT_EQ(judge(test::honest_kernel(), 1).kind, OutcomeKind::measured);
   EvaluationRequest again =

@@ -90,6 +90,21 @@ TEST_F(ConfirmerTest, TheFirstBestNeedsNoRival) {
   EXPECT_GT(outcome.details.at("gate").size(), 30U);
 }
 
+TEST_F(ConfirmerTest, TheReferenceItselfIsNotRacedAgainstItself) {
+  const Outcome outcome =
+      confirm(test::honest_kernel("another text"), "", options());
+  ASSERT_EQ(outcome.kind, OutcomeKind::confirmed) << outcome.message;
+  EXPECT_EQ(outcome.fitness->value, 1);
+  int cold = 0;
+  for (const ShapeMeasurement& shape : outcome.measurements->shapes) {
+    const bool is_cold = shape.cache_state == CacheState::cold;
+    EXPECT_EQ(shape.same_code, is_cold) << shape.shape;
+    EXPECT_EQ(shape.pairs.empty(), is_cold) << shape.shape;
+    cold += is_cold ? 1 : 0;
+  }
+  EXPECT_EQ(cold, 3);  // a secret length too
+}
+
 // Two processes may differ by chance, in this direction, so much: but hardly
 // three times.
 TEST_F(ConfirmerTest, AnEqualRivalIsNotBeaten) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "evoke/attention/problem.h"
+#include "evoke/base/hash.h"
 #include "evoke/evaluation/judge/arm.h"
 #include "evoke/evaluation/judge/race.h"
 #include "evoke/evaluation/judge/timing_inputs.h"
@@ -120,7 +121,10 @@ TEST_F(TimingInputsTest, AnAnswerOnceRightIsKnownAndNoOtherIs) {
     return bytes;
   };
   std::vector<std::byte> answer = bytes_of(output);
-  EXPECT_NE(inputs->check(0, answer).verdict, CheckVerdict::right);
+  const auto check = [&](int copy) {
+    return inputs->check(copy, answer, hash_hex(answer), 2);
+  };
+  EXPECT_NE(check(0).verdict, CheckVerdict::right);
   const std::vector<std::byte> values = bytes_of(kValue);
   const auto heads = static_cast<std::size_t>(layouts[output].shape[1]);
   const auto group = heads / static_cast<std::size_t>(layouts[kValue].shape[1]);
@@ -130,12 +134,12 @@ TEST_F(TimingInputsTest, AnAnswerOnceRightIsKnownAndNoOtherIs) {
                 answer.begin() + row(output, head));
   }
   for (int i = 0; i < 2; ++i) {
-    EXPECT_EQ(inputs->check(0, answer).verdict, CheckVerdict::right);
+    EXPECT_EQ(check(0).verdict, CheckVerdict::right);
   }
   // Right for one copy is wrong for another.
-  EXPECT_NE(inputs->check(1, answer).verdict, CheckVerdict::right);
+  EXPECT_NE(check(1).verdict, CheckVerdict::right);
   answer[row(output, 0) + 1] ^= std::byte{0x80};  // a sign
-  EXPECT_NE(inputs->check(0, answer).verdict, CheckVerdict::right);
+  EXPECT_NE(check(0).verdict, CheckVerdict::right);
 }
 
 TEST_F(TimingInputsTest, TheOrderIsSecret) {

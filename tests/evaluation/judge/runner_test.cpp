@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <fstream>
@@ -19,6 +20,7 @@
 #include "tests/evaluation/judge/kernels.h"
 #include "tests/evaluation/judge/runner_setup.h"
 #include "tests/support/runner_path.h"
+#include "tests/support/temporary_folder.h"
 
 namespace evoke::judge {
 namespace {
@@ -364,6 +366,53 @@ TEST(RunnerEnd, ARunnerEndsWithItsOwner) {
     pid = runner->pid();
   }
   EXPECT_TRUE(ends(pid));
+}
+
+// While somebody takes times on a device, a call that uses it waits.
+TEST(RunnerSharedCalls, WaitForWhoeverHasTheDeviceAlone) {
+  const test::TemporaryFolder folder;
+  const auto lock = DeviceLock::open(folder.path(), "cpu");
+  ASSERT_TRUE(lock);
+  auto runner = test::value_of(
+      Runner::start(test::runner_path(), spec_of(Role::execute), {}, true));
+  ASSERT_TRUE(runner->greet());
+  const protocol::Release nothing;
+  std::atomic<bool> answered{false};
+  std::atomic<int> looks{0};
+  auto claim = lock->claim([] { return false; });
+  ASSERT_TRUE(claim);
+  {
+    const Runner::SharedCalls shared(*runner, *lock, [&] {
+      ++looks;
+      return false;
+    });
+    std::thread caller([&] {
+      EXPECT_TRUE(runner->call(nothing, kTimeoutMs));
+      answered = true;
+    });
+    EXPECT_TRUE(comes_true([&] { return looks > 3; }));
+    EXPECT_FALSE(answered);
+    claim.reset();
+    caller.join();
+  }
+  // Afterwards nobody is waited for.
+  claim = lock->claim([] { return false; });
+  EXPECT_TRUE(runner->call(nothing, kTimeoutMs));
+}
+
+TEST(RunnerSharedCalls, WhatEndsTheWaitingEndsTheRunner) {
+  const test::TemporaryFolder folder;
+  const auto lock = DeviceLock::open(folder.path(), "cpu");
+  ASSERT_TRUE(lock);
+  auto runner = test::value_of(
+      Runner::start(test::runner_path(), spec_of(Role::execute), {}, true));
+  ASSERT_TRUE(runner->greet());
+  const auto claim = lock->claim([] { return false; });
+  const Runner::SharedCalls shared(*runner, *lock, [] { return true; });
+  const auto called = runner->call(protocol::Release{}, kTimeoutMs);
+  ASSERT_FALSE(called);
+  EXPECT_EQ(called.error().kind, Kind::cancelled);
+  EXPECT_FALSE(runner->usable());
 }
 
 #ifdef __linux__

@@ -400,6 +400,18 @@ TEST(WeightedInterval, ShapesWithoutWeightDoNotCount) {
   EXPECT_NEAR(with.high, alone.high, 0.01);
 }
 
+// Where nothing differs there is no noise, and the mean knows of it.
+TEST(WeightedInterval, TheSameCodeIsOneForSure) {
+  ShapeMeasurement same;
+  same.same_code = true;
+  same.weight = 3;
+  const auto quick = measured({{4, 1}, {4, 1}, {4, 1}}, 1);
+  const std::vector<const ShapeMeasurement*> both{&same, &quick};
+  const auto interval = weighted_interval(both, 0.95, 1);
+  EXPECT_NEAR(interval.median, std::log(4) / 4, 1e-12);
+  EXPECT_NEAR(interval.low, std::log(4) / 4, 1e-12);
+}
+
 TEST(WeightedInterval, IsUnknownWhenAnyPartIs) {
   const auto good = measured({{2, 1}});
   const auto is_unknown = [&](const ShapeMeasurement& other) {

@@ -1,14 +1,13 @@
 #include "evoke/evaluation/judge/arm.h"
 
 #include <algorithm>
-#include <atomic>
-#include <cstring>
 #include <limits>
 #include <numeric>
-#include <thread>
 #include <utility>
 
 #include "evoke/base/clock.h"
+#include "evoke/base/hash.h"
+#include "evoke/base/parallel.h"
 
 namespace evoke::judge {
 namespace {
@@ -23,7 +22,8 @@ constexpr std::size_t kWarmSlots = 64;
 constexpr int64_t kOutputBytes = 8 << 20;
 constexpr int64_t kLeastOutputs = 8;
 constexpr int64_t kMostOutputs = 256;
-constexpr int kMostCheckers = 8;  // threads
+constexpr int kMostCheckers = 8;           // threads
+constexpr int64_t kHashedBytes = 4 << 20;  // at a time
 
 // A divisor of the number of slots: going round them never brings one output
 // twice within so many.
@@ -47,12 +47,13 @@ std::vector<int> slots_for(CacheState state, int num_copies) {
 }
 
 Arm::Arm(std::string name, std::shared_ptr<Runner> runner,
-         std::shared_ptr<TimingInputs> inputs, std::vector<int> slots)
+         std::shared_ptr<TimingInputs> inputs, std::vector<int> slots,
+         ArmMemory* memory)
     : name_(std::move(name)),
       runner_(std::move(runner)),
       inputs_(std::move(inputs)),
       slots_(std::move(slots)),
-      workspace_(runner_),
+      memory_(memory ? *memory : own_memory_.emplace(runner_)),
       calls_(slots_.size(), 0),
       ensured_(slots_.size(), false),
       right_(static_cast<std::size_t>(inputs_->num_copies())),
@@ -66,23 +67,22 @@ Arm::~Arm() {
     if (call != 0) bound.push_back(call);
   }
   (void)runner_->call(protocol::Release{bound}, kSetupTimeoutMs);
-  if (own_inputs_buffer_ && inputs_buffer_ != 0) {
-    (void)runner_->take_back(inputs_buffer_);
+  if (!own_memory_) return;
+  for (const int buffer : {memory_.inputs_buffer, memory_.workspace.buffer()}) {
+    if (buffer != 0) (void)runner_->take_back(buffer);
   }
-  if (workspace_.buffer() != 0) (void)runner_->take_back(workspace_.buffer());
 }
 
 RunnerResult<std::unique_ptr<Arm>> Arm::of_kernel(
     std::string name, LoadedKernel& kernel,
     std::shared_ptr<TimingInputs> inputs, std::vector<int> slots,
-    int inputs_buffer) {
+    ArmMemory* memory) {
   auto plan = kernel.build().plan_for(inputs->shape());
   if (!plan) return fault(RunnerFault::Kind::refused, plan.error().message);
   std::unique_ptr<Arm> arm(new Arm(std::move(name), kernel.shared_runner(),
-                                   std::move(inputs), std::move(slots)));
+                                   std::move(inputs), std::move(slots),
+                                   memory));
   arm->kernel_ = &kernel;
-  arm->inputs_buffer_ = inputs_buffer;
-  arm->own_inputs_buffer_ = inputs_buffer == 0;
   arm->plan_ = std::move(*plan);
   arm->scratch_.emplace(*arm->plan_);
   arm->atomics_ = kernel.build().source().plan().atomics;
@@ -96,8 +96,8 @@ RunnerResult<std::unique_ptr<Arm>> Arm::of_baseline(
     std::shared_ptr<Runner> runner, std::shared_ptr<TimingInputs> inputs,
     std::vector<int> slots) {
   const std::string name = runner->greeting().baseline_name;
-  std::unique_ptr<Arm> arm(
-      new Arm(name, std::move(runner), std::move(inputs), std::move(slots)));
+  std::unique_ptr<Arm> arm(new Arm(name, std::move(runner), std::move(inputs),
+                                   std::move(slots), nullptr));
   arm->baseline_ = true;
   // The one tensor that the copies leave out.
   const auto offsets = arm->inputs_->offsets_of(0);
@@ -118,18 +118,18 @@ RunnerResult<void> Arm::lend_memory(int64_t scratch_bytes) {
         warm ? slot : inputs_->place_of(slots_[static_cast<std::size_t>(slot)]);
     outputs_.push_back(place % num_outputs_);
   }
-  if (own_inputs_buffer_) {
+  if (memory_.inputs_buffer == 0) {
     auto buffer = runner_->lend(inputs_->memory(), /*writable=*/false);
     if (!buffer) return fault_of(buffer);
-    inputs_buffer_ = *buffer;
+    memory_.inputs_buffer = *buffer;
   }
   scratch_offset_ = num_outputs_ * step;
-  auto reserved = workspace_.reserve(scratch_offset_ + scratch_bytes);
+  auto reserved = memory_.workspace.reserve(scratch_offset_ + scratch_bytes);
   if (!reserved) return reserved;
   if (scratch_) {
-    scratch_->poison(workspace_.at(scratch_offset_, scratch_bytes),
+    scratch_->poison(memory_.workspace.at(scratch_offset_, scratch_bytes),
                      /*first=*/true);
-    return workspace_.push(scratch_offset_, scratch_bytes);
+    return memory_.workspace.push(scratch_offset_, scratch_bytes);
   }
   return {};
 }
@@ -140,30 +140,39 @@ int64_t Arm::output_offset(int slot) const {
 }
 
 std::span<std::byte> Arm::output_of(int slot) const {
-  return workspace_.at(output_offset(slot), output_bytes_);
+  return memory_.workspace.at(output_offset(slot), output_bytes_);
 }
 
-void Arm::poison(int slot) {
-  inputs_->set().write(slots_[static_cast<std::size_t>(slot)], output_index_,
-                       output_of(slot));
+// A device with memory of its own wipes that by itself, and what the host holds
+// means nothing until results are brought back.
+void Arm::poison(std::span<const int> slots) {
+  if (runner_->greeting().own_memory) return;
+  for (const int slot : slots) {
+    inputs_->set().write(slots_[static_cast<std::size_t>(slot)], output_index_,
+                         output_of(slot));
+  }
+  if (!scratch_) return;
+  scratch_->poison(
+      memory_.workspace.at(scratch_offset_, scratch_->total_bytes()),
+      /*first=*/false);
 }
 
 RunnerResult<void> Arm::push(std::span<const int> slots) {
   for (const int slot : slots) {
-    auto pushed = workspace_.push(output_offset(slot), output_bytes_);
+    auto pushed = memory_.workspace.push(output_offset(slot), output_bytes_);
     if (!pushed) return pushed;
   }
   if (!scratch_) return {};
-  return workspace_.push(scratch_offset_, scratch_->total_bytes());
+  return memory_.workspace.push(scratch_offset_, scratch_->total_bytes());
 }
 
 RunnerResult<void> Arm::pull(std::span<const int> slots) {
   for (const int slot : slots) {
-    auto pulled = workspace_.pull(output_offset(slot), output_bytes_);
+    auto pulled = memory_.workspace.pull(output_offset(slot), output_bytes_);
     if (!pulled) return pulled;
   }
   if (!scratch_) return {};
-  return workspace_.pull(scratch_offset_, scratch_->total_bytes());
+  return memory_.workspace.pull(scratch_offset_, scratch_->total_bytes());
 }
 
 RunnerResult<void> Arm::bind(std::span<const int> slots) {
@@ -175,13 +184,14 @@ RunnerResult<void> Arm::bind(std::span<const int> slots) {
     const auto offsets =
         inputs_->offsets_of(slots_[static_cast<std::size_t>(slot)]);
     for (const int64_t offset : offsets) {
-      call.push_back(offset >= 0 ? protocol::Placement{inputs_buffer_, offset}
-                                 : protocol::Placement{workspace_.buffer(),
-                                                       output_offset(slot)});
+      call.push_back(offset >= 0
+                         ? protocol::Placement{memory_.inputs_buffer, offset}
+                         : protocol::Placement{memory_.workspace.buffer(),
+                                               output_offset(slot)});
     }
     if (scratch_) {
       for (const protocol::Placement& placement :
-           scratch_->placements(workspace_.buffer(), scratch_offset_)) {
+           scratch_->placements(memory_.workspace.buffer(), scratch_offset_)) {
         call.push_back(placement);
       }
     }
@@ -217,11 +227,7 @@ RunnerResult<void> Arm::bind(std::span<const int> slots) {
 
 RunnerResult<void> Arm::run_untimed(std::span<const int> slots,
                                     int64_t timeout_ms) {
-  for (const int slot : slots) poison(slot);
-  if (scratch_) {
-    scratch_->poison(workspace_.at(scratch_offset_, scratch_->total_bytes()),
-                     /*first=*/false);
-  }
+  poison(slots);
   auto pushed = push(slots);
   if (!pushed) return pushed;
   protocol::Stage stage;
@@ -278,7 +284,7 @@ RunnerResult<std::optional<ArmFailure>> Arm::ensure(std::span<const int> slots,
     if (!damage_.empty()) return ArmFailure{true, false, damage_};
     if (scratch_) {
       if (const auto damage = scratch_->damage(
-              workspace_.at(scratch_offset_, scratch_->total_bytes()))) {
+              memory_.workspace.at(scratch_offset_, scratch_->total_bytes()))) {
         return ArmFailure{damage->out_of_bounds, false, damage->message};
       }
     }
@@ -296,22 +302,21 @@ RunnerResult<std::optional<ArmFailure>> Arm::ensure(std::span<const int> slots,
 }
 
 // Against the truth the first time a copy is answered, bitwise from then on.
-std::optional<ArmFailure> Arm::check(int slot) {
+std::optional<ArmFailure> Arm::check(int slot, const std::string& hash,
+                                     int num_threads) {
   const int copy = slots_[static_cast<std::size_t>(slot)];
-  std::vector<std::byte>& right = right_[static_cast<std::size_t>(copy)];
-  const std::span<const std::byte> output = output_of(slot);
+  std::string& right = right_[static_cast<std::size_t>(copy)];
   if (!right.empty() && !atomics_) {
-    if (std::memcmp(right.data(), output.data(), right.size()) == 0) {
-      return std::nullopt;
-    }
+    if (hash == right) return std::nullopt;
     return ArmFailure{false, true,
                       name_ + " at " + inputs_->shape().name +
                           " answered the same inputs differently"};
   }
-  const CheckReport report = inputs_->check(copy, output);
+  const CheckReport report =
+      inputs_->check(copy, output_of(slot), hash, num_threads);
   const bool changed = !right.empty();
   if (report.verdict == CheckVerdict::right) {
-    right.assign(output.begin(), output.end());
+    right = hash;
     return std::nullopt;
   }
   return ArmFailure{report.verdict == CheckVerdict::out_of_bounds, changed,
@@ -332,14 +337,7 @@ RunnerResult<void> Arm::wake(int64_t timeout_ms) {
 RunnerResult<void> Arm::stage(std::span<const int> slots, int64_t timeout_ms) {
   auto awake = wake(timeout_ms);
   if (!awake) return awake;
-  // (A device with memory of its own wipes that by itself.)
-  if (!baseline_ && !has_own_clock()) {
-    for (const int slot : slots) poison(slot);
-  }
-  if (scratch_ && !has_own_clock()) {
-    scratch_->poison(workspace_.at(scratch_offset_, scratch_->total_bytes()),
-                     /*first=*/false);
-  }
+  if (!baseline_) poison(slots);
   auto pushed = push(slots);
   if (!pushed) return pushed;
   protocol::Stage stage;
@@ -381,7 +379,7 @@ RunnerResult<std::optional<ArmFailure>> Arm::verify() {
   if (!pulled) return fault_of(pulled);
   if (scratch_) {
     if (const auto damage = scratch_->damage(
-            workspace_.at(scratch_offset_, scratch_->total_bytes()))) {
+            memory_.workspace.at(scratch_offset_, scratch_->total_bytes()))) {
       return ArmFailure{damage->out_of_bounds, false, damage->message};
     }
   }
@@ -391,25 +389,41 @@ RunnerResult<std::optional<ArmFailure>> Arm::verify() {
 // On several threads where the cores have nothing else to do: kernels run on
 // another processor.
 std::optional<ArmFailure> Arm::check_all(std::span<const int> slots) {
-  const int num_threads =
-      has_own_clock()
-          ? std::clamp(static_cast<int>(slots.size()), 1, kMostCheckers)
-          : 1;
+  const int num_threads = has_own_clock() ? kMostCheckers : 1;
+  const std::vector<std::string> hashes = hashes_of(slots, num_threads);
+  const int threads_per_slot =
+      std::max(1, num_threads / std::max(1, static_cast<int>(slots.size())));
   std::vector<std::optional<ArmFailure>> failures(slots.size());
-  std::atomic<std::size_t> next{0};
-  const auto work = [&] {
-    for (std::size_t i = next++; i < slots.size(); i = next++) {
-      failures[i] = check(slots[i]);
-    }
-  };
-  std::vector<std::thread> helpers;
-  for (int t = 1; t < num_threads; ++t) helpers.emplace_back(work);
-  work();
-  for (std::thread& helper : helpers) helper.join();
+  in_parallel(num_threads, slots.size(), [&](std::size_t i) {
+    failures[i] = check(slots[i], hashes[i], threads_per_slot);
+  });
   for (auto& failure : failures) {
     if (failure) return std::move(failure);
   }
   return std::nullopt;
+}
+
+// Of each output the hash of its pieces' hashes.
+std::vector<std::string> Arm::hashes_of(std::span<const int> slots,
+                                        int num_threads) const {
+  const auto num_pieces = static_cast<std::size_t>(
+      (output_bytes_ + kHashedBytes - 1) / kHashedBytes);
+  std::vector<std::string> pieces(slots.size() * num_pieces);
+  in_parallel(num_threads, pieces.size(), [&](std::size_t i) {
+    const std::size_t begin = i % num_pieces * kHashedBytes;
+    const auto output = output_of(slots[i / num_pieces]).subspan(begin);
+    pieces[i] = hash_hex(
+        output.first(std::min<std::size_t>(output.size(), kHashedBytes)));
+  });
+  std::vector<std::string> hashes;
+  for (std::size_t slot = 0; slot < slots.size(); ++slot) {
+    std::string all;
+    for (std::size_t i = 0; i < num_pieces; ++i) {
+      all += pieces[slot * num_pieces + i];
+    }
+    hashes.push_back(hash_hex(all));
+  }
+  return hashes;
 }
 
 Arm::StandStill::StandStill(const Arm& arm) : arm_(arm) {

@@ -32,14 +32,23 @@ struct ArmFailure {
   std::string message;
 };
 
+// What a runner holds for the arms of one shape.
+struct ArmMemory {
+  explicit ArmMemory(const std::shared_ptr<Runner>& runner)
+      : workspace(runner) {}
+  int inputs_buffer = 0;  // 0: not lent yet
+  Workspace workspace;    // outputs, then scratch
+};
+
 class Arm {
  public:
-  // `slots`: the copy that each slot reads.
-  // `inputs_buffer`: where the runner holds the inputs already; 0: nowhere.
+  // `slots`: the copy that each slot reads. `memory`, of the same runner and
+  // these inputs, outlives the arm and may have served others before; null:
+  // the arm has memory of its own and takes it back.
   static RunnerResult<std::unique_ptr<Arm>> of_kernel(
       std::string name, LoadedKernel& kernel,
       std::shared_ptr<TimingInputs> inputs, std::vector<int> slots,
-      int inputs_buffer = 0);
+      ArmMemory* memory = nullptr);
   // Outputs of a baseline are checked once and not in timed blocks: it may
   // leave them in memory of its own.
   static RunnerResult<std::unique_ptr<Arm>> of_baseline(
@@ -94,19 +103,25 @@ class Arm {
 
  private:
   Arm(std::string name, std::shared_ptr<Runner> runner,
-      std::shared_ptr<TimingInputs> inputs, std::vector<int> slots);
+      std::shared_ptr<TimingInputs> inputs, std::vector<int> slots,
+      ArmMemory* memory);
   RunnerResult<void> lend_memory(int64_t scratch_bytes);
-  std::optional<ArmFailure> check(int slot);
+  // `hash`: of the slot's output.
+  std::optional<ArmFailure> check(int slot, const std::string& hash,
+                                  int num_threads);
   std::optional<ArmFailure> check_all(std::span<const int> slots);
   int64_t output_offset(int slot) const;
   std::span<std::byte> output_of(int slot) const;
   std::vector<int> next_batch(std::span<const int> slots) const;
-  void poison(int slot);
+  // Makes these outputs, and scratch, NaN.
+  void poison(std::span<const int> slots);
   RunnerResult<void> push(std::span<const int> slots);
   RunnerResult<void> pull(std::span<const int> slots);
   // Both sides begin a block alike, whatever happened in between: code and
   // stacks in the caches, threads awake.
   RunnerResult<void> wake(int64_t timeout_ms);
+  std::vector<std::string> hashes_of(std::span<const int> slots,
+                                     int num_threads) const;
   RunnerResult<void> run_untimed(std::span<const int> slots,
                                  int64_t timeout_ms);
 
@@ -123,15 +138,14 @@ class Arm {
 
   std::size_t output_index_ = 0;
   int64_t output_bytes_ = 0;
-  int inputs_buffer_ = 0;
-  bool own_inputs_buffer_ = true;  // taken back at the end
-  Workspace workspace_;            // outputs, then scratch
+  std::optional<ArmMemory> own_memory_;
+  ArmMemory& memory_;  // may be that
   int num_outputs_ = 0;
   int64_t scratch_offset_ = 0;
-  std::vector<int> outputs_;                   // per slot
-  std::vector<int> calls_;                     // per slot; 0: not bound
-  std::vector<bool> ensured_;                  // per slot
-  std::vector<std::vector<std::byte>> right_;  // per copy; empty: unknown
+  std::vector<int> outputs_;        // per slot
+  std::vector<int> calls_;          // per slot; 0: not bound
+  std::vector<bool> ensured_;       // per slot
+  std::vector<std::string> right_;  // per copy, a hash; empty: unknown
   std::vector<int> staged_;
   int woken_by_ = -1;  // a slot that was run before; -1: none yet
   std::string path_;

@@ -38,6 +38,7 @@ Outcome Cascade::judge(const EvaluationRequest& request) {
     RaceTrack::Request race;
     race.num_pairs = options_.num_pairs;
     race.confidence = options_.confidence;
+    race.skip_same_code = true;
     if (first_time) race.stop_below_fitness = request.stop_below_fitness;
     auto result = judging.race(track_, reference_, race);
     if (result)

@@ -104,15 +104,22 @@ void Confirmer::race(Judging& judging, const EvaluationRequest& request,
       bench_, with_secret_lengths(judging.build(), rival), options);
   if (!fresh) return judging.end(fresh.error());
   timed = (*fresh)->shapes();
+  judging.compile(timed);  // secret lengths may need units of their own
+  if (judging.done()) return;
   RaceTrack::Request pairs;
   pairs.num_pairs = options_.num_pairs;
   pairs.confidence = options_.confidence;
   pairs.unseen_inputs = true;
+  pairs.skip_same_code = true;
 
   auto reference = (*fresh)->opponent(reference_.name, reference_.text);
-  auto noise = reference ? (*fresh)->race_same_kernel_unseen(**reference)
-                         : fault_of(reference);
-  if (!noise) return judging.end(noise.error());
+  if (!reference) return judging.end(reference.error());
+  // Where nothing is raced nobody asks what noise is.
+  if (rival != reference_.text ||
+      (*fresh)->anything_differs(judging.build(), **reference)) {
+    auto noise = (*fresh)->race_same_kernel_unseen(**reference);
+    if (!noise) return judging.end(noise.error());
+  }
 
   // Scores are relative to the reference, so it comes first.
   shapes = race_kernel(judging, **fresh, reference_, pairs, CacheState::cold);
@@ -130,6 +137,7 @@ void Confirmer::race(Judging& judging, const EvaluationRequest& request,
   if (judging.done()) return;
   pairs.num_pairs = options_.warm_pairs;
   pairs.unseen_inputs = false;
+  pairs.skip_same_code = false;
   append(shapes,
          race_kernel(judging, **fresh, reference_, pairs, CacheState::warm));
 }
@@ -152,9 +160,19 @@ void Confirmer::judge_race(Judging& judging, const RaceTrack& track,
                            bool must_win) {
   const int needed = least_pairs(options_.confidence);
   std::vector<const ShapeMeasurement*> timed;
+  std::vector<WorkloadShape> raced;
+  double weights = 0;
+  double raced_weights = 0;
   for (const ShapeMeasurement& shape : shapes) {
     const int pairs = static_cast<int>(shape.pairs.size());
-    if (pairs < needed) {
+    weights += shape.weight;
+    if (!shape.same_code) {
+      raced_weights += shape.weight;
+      WorkloadShape& added = raced.emplace_back();
+      added.shape.name = shape.shape;
+      added.weight = shape.weight;
+    }
+    if (pairs < needed && !shape.same_code) {
       return judging.end(
           OutcomeKind::infrastructure_failed,
           fmt::format("{}: {} pairs, and {} were thrown away because the "
@@ -177,9 +195,11 @@ void Confirmer::judge_race(Judging& judging, const RaceTrack& track,
   if (!must_win) return;
   const LogRatioInterval interval =
       weighted_interval(timed, options_.confidence, secret_seed());
+  // Where the code is the same nothing is noise.
   const double effect =
       track.noise(/*unseen_inputs=*/true)
-          .minimum_weighted_effect(track.workload().shapes, options_.num_pairs);
+          .minimum_weighted_effect(raced, options_.num_pairs) *
+      raced_weights / weights;
   if (verdict_of(interval, effect) == SpeedVerdict::faster) return;
   judging.end(OutcomeKind::not_confirmed,
               fmt::format("{:.3f} x the {} ({:.3f} to {:.3f} at {:.1f} % "

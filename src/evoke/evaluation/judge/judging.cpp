@@ -9,27 +9,16 @@
 #include "evoke/evaluation/judge/case_feed.h"
 #include "evoke/evaluation/judge/fault_outcome.h"
 #include "evoke/evaluation/judge/outcome_text.h"
-#include "evoke/evaluation/protocol/plan_json.h"
 
 namespace evoke::judge {
 namespace {
 
-// Everything that one run of one shape depends on.
 std::string object_identity(const KernelBuild& build,
                             const std::vector<Shape>& shapes) {
   Json identity = Json::array();
   for (const Shape& shape : shapes) {
-    auto plan = build.plan_for(shape);
-    if (!plan) continue;
-    const auto unit = build.units().find(unit_of(*plan));
-    if (unit != build.units().end()) {
-      identity.push_back(unit->second->object_hash);
-    }
-    // The object holds the constants already; which variant of the file it
-    // came from does not matter.
-    plan->constants.clear();
-    plan->variant = 0;
-    identity.push_back(protocol::to_json(*plan));
+    Json at_shape = build.identity_at(shape);
+    if (!at_shape.is_null()) identity.push_back(std::move(at_shape));
   }
   return "objects:" + hash_hex(identity.dump());
 }
@@ -125,6 +114,10 @@ void Judging::compile(const Workload& workload,
       shapes.push_back(std::move(each.shape));
     }
   }
+  compile(shapes);
+}
+
+void Judging::compile(const std::vector<Shape>& shapes) {
   auto refusal = bench_.compile(*build_, shapes);
   if (!refusal) {
     // No candidate code has run: whatever happened is the machine's fault.
@@ -154,10 +147,18 @@ void Judging::run_gate(Stage stage, const Workload& workload, GateLevel level,
   CaseFeed feed(bench_,
                 bench_.problem().gate_cases(build_->source(), workload, level),
                 draw);
+  // Where kernels run on another processor its share is held for each call of
+  // the runner, and not while answers are looked at.
+  const bool own_clock = bench_.greeting().own_clock;
+  std::optional<Runner::SharedCalls> shared_calls;
+  if (own_clock) {
+    shared_calls.emplace(kernel_->runner(), bench_.lock(), bench_.stop());
+  }
   while (!feed.done()) {
     auto pooled = feed.next();
-    const auto share = bench_.lock().share(bench_.stop());
-    if (!pooled || !share) {
+    std::optional<DeviceLock::Claim> share;
+    if (!own_clock) share = bench_.lock().share(bench_.stop());
+    if (!pooled || (!own_clock && !share)) {
       end(OutcomeKind::infrastructure_failed,
           pooled ? "cancelled" : pooled.error().message);
       return;
@@ -203,7 +204,7 @@ void Judging::veto_implausible(RaceTrack& track,
                                std::vector<ShapeMeasurement>& shapes,
                                double suspicion) {
   const auto below = [](const ShapeMeasurement& shape, double share) {
-    return shape.candidate_us < share * shape.roof_us;
+    return !shape.same_code && shape.candidate_us < share * shape.roof_us;
   };
   bool remeasured = false;
   for (ShapeMeasurement& shape : shapes) {

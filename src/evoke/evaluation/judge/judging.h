@@ -36,6 +36,8 @@ class Judging {
   // Everything that the shapes and the gate's cases at these levels need, so
   // that later stages need no compiler.
   void compile(const Workload& workload, const std::vector<GateLevel>& levels);
+  // And what these shapes need.
+  void compile(const std::vector<Shape>& shapes);
   // A fresh runner.
   void load();
   void run_gate(Stage stage, const Workload& workload, GateLevel level,

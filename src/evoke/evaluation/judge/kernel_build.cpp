@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "evoke/evaluation/protocol/plan_json.h"
+
 namespace evoke::judge {
 
 Result<KernelBuild> KernelBuild::plan(const std::string& text, Dialect dialect,
@@ -28,6 +30,18 @@ Result<KernelBuild> KernelBuild::plan(const std::string& text, Dialect dialect,
 
 Result<LaunchPlan> KernelBuild::plan_for(const Shape& shape) const {
   return resolve(source_, *signature_, shape, limits_);
+}
+
+Json KernelBuild::identity_at(const Shape& shape) const {
+  auto plan = plan_for(shape);
+  if (!plan) return nullptr;
+  const auto unit = units_.find(unit_of(*plan));
+  if (unit == units_.end()) return nullptr;
+  // The object holds the constants already; which variant of the file it came
+  // from does not matter.
+  plan->constants.clear();
+  plan->variant = 0;
+  return Json::array({unit->second->object_hash, protocol::to_json(*plan)});
 }
 
 RunnerResult<KernelBuild::Unit> KernelBuild::unit(

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "evoke/base/json.h"
 #include "evoke/core/kernel_source.h"
 #include "evoke/core/launch_plan.h"
 #include "evoke/core/problem.h"
@@ -29,6 +30,9 @@ class KernelBuild {
   const ProblemSignature& signature() const { return *signature_; }
   // `absent`: no variant takes this shape.
   Result<LaunchPlan> plan_for(const Shape& shape) const;
+  // Everything that one run of this shape depends on: machine code and how it
+  // is launched. Null where there is no plan, or its unit was not compiled.
+  Json identity_at(const Shape& shape) const;
 
   using Unit = std::shared_ptr<const CompiledUnit>;
   // Compiles, or remembers.

@@ -39,9 +39,16 @@ std::string describe(const Measurements& measurements, const Fitness& fitness) {
   std::string text = fmt::format(
       "{:.3f} x {} ({:.3f} to {:.3f})", fitness.value,
       measurements.shapes.front().baseline, fitness.low, fitness.high);
+  int num_compared = 0;
+  int num_same = 0;
   for (const ShapeMeasurement& shape : measurements.shapes) {
     if (shape.baseline != measurements.shapes.front().baseline ||
         shape.cache_state != CacheState::cold) {
+      continue;
+    }
+    ++num_compared;
+    if (shape.same_code) {
+      ++num_same;
       continue;
     }
     text += fmt::format("; {} {:.3f} x, {}", shape.shape, shape.speedup,
@@ -50,6 +57,10 @@ std::string describe(const Measurements& measurements, const Fitness& fitness) {
       text += fmt::format(", {:.0f} % of roof",
                           100 * shape.roof_us / shape.candidate_us);
     }
+  }
+  if (num_same > 0) {
+    text += fmt::format("; the same machine code at {} of {} shapes", num_same,
+                        num_compared);
   }
   return text;
 }

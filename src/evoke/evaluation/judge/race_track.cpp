@@ -260,7 +260,10 @@ RunnerResult<RaceResult> RaceTrack::race_in_stall(const KernelBuild& candidate,
     if (!stall_) {
       auto runner = bench_.lasting_runner();
       if (!runner) return fault_of(runner);
-      stall_ = {std::move(*runner), std::vector<int>(tracks_.size()), false};
+      stall_.emplace(std::move(*runner));
+      for (std::size_t i = 0; i < tracks_.size(); ++i) {
+        stall_->memory.push_back(std::make_unique<ArmMemory>(stall_->runner));
+      }
     }
     const bool used = std::exchange(stall_->used, true);
     LoadedKernel kernel(stall_->runner, candidate);
@@ -281,6 +284,7 @@ RunnerResult<RaceResult> RaceTrack::race_in(LoadedKernel& candidate,
                                             const Request& request) {
   auto side = opponent.side();
   if (!side) return blame_opponent(opponent, side.error());
+  const std::vector<bool> same = left_out(candidate.build(), opponent, request);
   std::vector<Entry> entries;
   RaceResult result;
   // A few pairs first: what is clearly slow ends there.
@@ -289,14 +293,15 @@ RunnerResult<RaceResult> RaceTrack::race_in(LoadedKernel& candidate,
       bench_.greeting().own_clock ? kFirstPairsByOwnClock : kFirstPairs;
   for (const int num_pairs :
        {std::min(first_pairs, request.num_pairs), request.num_pairs}) {
-    auto ran = run_up_to(num_pairs, candidate, stall, **side, entries, result);
+    auto ran =
+        run_up_to(num_pairs, candidate, stall, **side, same, entries, result);
     if (!ran && candidate.runner().usable()) {
       return blame_opponent(opponent, ran.error());
     }
     if (!ran) return fault_of(ran);
     if (result.failure) return result;
     if (may_stop && num_pairs < request.num_pairs &&
-        clearly_below(request, entries)) {
+        clearly_below(request, entries, same)) {
       result.stopped_early = true;
       break;
     }
@@ -308,8 +313,16 @@ RunnerResult<RaceResult> RaceTrack::race_in(LoadedKernel& candidate,
                        std::to_string(entry.race->discarded_pairs()) +
                        " pairs; is the machine busy with something else?");
     }
-    result.shapes.push_back(
-        measurement(request, entry.shape, entry.race->measurement()));
+  }
+  auto entry = entries.begin();
+  for (std::size_t i = 0; i < tracks_.size(); ++i) {
+    if (same[i]) {
+      result.shapes.push_back(same_code_measurement(request, i, opponent));
+    } else if (entry != entries.end() && entry->shape == i) {
+      result.shapes.push_back(
+          measurement(request, i, entry->race->measurement()));
+      ++entry;
+    }
   }
   return result;
 }
@@ -317,12 +330,17 @@ RunnerResult<RaceResult> RaceTrack::race_in(LoadedKernel& candidate,
 // Untimed work beside others, then the pairs alone.
 RunnerResult<void> RaceTrack::run_up_to(int num_pairs, LoadedKernel& candidate,
                                         Stall* stall, Opponent::Side& side,
+                                        const std::vector<bool>& left_out,
                                         std::vector<Entry>& entries,
                                         RaceResult& result) {
+  if (std::find(left_out.begin(), left_out.end(), false) == left_out.end()) {
+    return {};
+  }
   {
     const auto share = bench_.lock().share(bench_.stop());
     if (!share) return fault(Kind::cancelled, "cancelled");
-    auto prepared = prepare(num_pairs, candidate, stall, side, entries, result);
+    auto prepared =
+        prepare(num_pairs, candidate, stall, side, left_out, entries, result);
     if (!prepared || result.failure) return prepared;
   }
   const auto claim = bench_.lock().claim(bench_.stop());
@@ -332,11 +350,12 @@ RunnerResult<void> RaceTrack::run_up_to(int num_pairs, LoadedKernel& candidate,
 
 RunnerResult<void> RaceTrack::prepare(int num_pairs, LoadedKernel& candidate,
                                       Stall* stall, Opponent::Side& side,
+                                      const std::vector<bool>& left_out,
                                       std::vector<Entry>& entries,
                                       RaceResult& result) {
   if (entries.empty()) {
     for (std::size_t i = 0; i < tracks_.size(); ++i) {
-      if (!side.arms[i]) continue;
+      if (!side.arms[i] || left_out[i]) continue;
       std::optional<ArmFailure> failure;
       auto arm = practised(candidate, stall, i, side.cache_state, failure);
       if (!arm) return fault_of(arm);
@@ -363,13 +382,8 @@ RunnerResult<std::unique_ptr<Arm>> RaceTrack::practised(
     std::optional<ArmFailure>& failure) {
   const auto& inputs = tracks_[shape].inputs;
   std::vector<int> slots = slots_for(state, inputs->num_copies());
-  if (stall && stall->inputs[shape] == 0) {
-    auto buffer = stall->runner->lend(inputs->memory(), /*writable=*/false);
-    if (!buffer) return fault_of(buffer);
-    stall->inputs[shape] = *buffer;
-  }
   auto arm = Arm::of_kernel("candidate", candidate, inputs, slots,
-                            stall ? stall->inputs[shape] : 0);
+                            stall ? stall->memory[shape].get() : nullptr);
   if (!arm) return arm;
   // A first call, which pays for much that later ones do not, and a few more
   // tell how long a block has to be.
@@ -451,10 +465,14 @@ tl::unexpected<RunnerFault> RaceTrack::blame_opponent(const Opponent& opponent,
 
 // Whether even the best pair of every shape together lies below the limit.
 bool RaceTrack::clearly_below(const Request& request,
-                              const std::vector<Entry>& entries) const {
+                              const std::vector<Entry>& entries,
+                              const std::vector<bool>& same_code) const {
   if (!(request.stop_below_fitness > 0)) return false;
   double weights = 0;
   double best = 0;
+  for (std::size_t i = 0; i < tracks_.size(); ++i) {
+    if (same_code[i]) weights += workload_.shapes[i].weight;
+  }
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const auto& pairs = entries[i].race->pairs();
     if (pairs.empty()) return false;

@@ -100,6 +100,9 @@ class RaceTrack {
     // itself is worth nothing, and no one process decides. Cold inputs and
     // kernels only.
     bool unseen_inputs = false;
+    // Shapes at which the candidate is the opponent, by machine code and
+    // launches, get 1 without a race.
+    bool skip_same_code = false;
   };
   // Untimed work first, holding a share of the device; then the exclusive
   // claim. Thread-safe. Faults of the candidate's runner come back as they
@@ -107,6 +110,11 @@ class RaceTrack {
   // restless that some shape has no pair at all.
   RunnerResult<RaceResult> race(LoadedKernel& candidate, Opponent& opponent,
                                 const Request& request);
+
+  // Whether there is a shape at which the two are not the same machine code,
+  // launched alike.
+  bool anything_differs(const KernelBuild& candidate,
+                        const Opponent& opponent) const;
 
   // What noise is here, in races on inputs that were seen, and on unseen ones.
   const SameKernelNoise& noise(bool unseen_inputs) const {
@@ -142,10 +150,11 @@ class RaceTrack {
   };
   // Where one candidate after another is timed on a device with memory of its
   // own: to bring all inputs there takes longer than to time them. Programs
-  // run on the device alone and are unloaded; nothing else outlasts a race.
+  // run on the device alone and are unloaded; beside inputs only the memory of
+  // outputs and scratch outlasts a race, and each call finds it wiped.
   struct Stall {
     std::shared_ptr<Runner> runner;
-    std::vector<int> inputs;  // buffers by shape; 0: not lent yet
+    std::vector<std::unique_ptr<ArmMemory>> memory;  // by shape
     bool used = false;
   };
   // Calls of a process at each shape, before it is timed.
@@ -153,6 +162,7 @@ class RaceTrack {
   // Pairs of one shape, over several processes.
   struct Tally {
     std::vector<TimedPair> pairs;
+    int missing = 0;
     int discarded_pairs = 0;
     int calls_per_block = 0;
   };
@@ -175,7 +185,6 @@ class RaceTrack {
                                        const Request& request);
   RunnerResult<void> race_once_unseen(const KernelBuild& candidate,
                                       Opponent& opponent,
-                                      const Request& request,
                                       std::vector<Tally>& tallies,
                                       RaceResult& result);
   RunnerResult<RaceResult> race_in_stall(const KernelBuild& candidate,
@@ -183,11 +192,14 @@ class RaceTrack {
                                          const Request& request);
   RunnerResult<RaceResult> race_in(LoadedKernel& candidate, Stall* stall,
                                    Opponent& opponent, const Request& request);
+  // `left_out`: by shape.
   RunnerResult<void> run_up_to(int num_pairs, LoadedKernel& candidate,
                                Stall* stall, Opponent::Side& side,
+                               const std::vector<bool>& left_out,
                                std::vector<Entry>& entries, RaceResult& result);
   RunnerResult<void> prepare(int num_pairs, LoadedKernel& candidate,
                              Stall* stall, Opponent::Side& side,
+                             const std::vector<bool>& left_out,
                              std::vector<Entry>& entries, RaceResult& result);
   // A candidate's arm that has practised, or its failure; then what it does
   // against an opponent.
@@ -202,8 +214,18 @@ class RaceTrack {
                                ShapeMeasurement measured) const;
   static tl::unexpected<RunnerFault> blame_opponent(const Opponent& opponent,
                                                     const RunnerFault& why);
-  bool clearly_below(const Request& request,
-                     const std::vector<Entry>& entries) const;
+  bool clearly_below(const Request& request, const std::vector<Entry>& entries,
+                     const std::vector<bool>& same_code) const;
+  // By shape: whether nothing differs there; and whether the request leaves it
+  // out for that.
+  std::vector<bool> left_out(const KernelBuild& candidate,
+                             const Opponent& opponent,
+                             const Request& request) const;
+  std::vector<bool> same_code(const KernelBuild& candidate,
+                              const Opponent& opponent) const;
+  ShapeMeasurement same_code_measurement(const Request& request,
+                                         std::size_t shape,
+                                         const Opponent& opponent) const;
 
   Workbench& bench_;
   Workload workload_;

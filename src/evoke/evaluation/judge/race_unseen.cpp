@@ -19,21 +19,27 @@ constexpr int kMostTries = 3;
 RunnerResult<RaceResult> RaceTrack::race_unseen(const KernelBuild& candidate,
                                                 Opponent& opponent,
                                                 const Request& request) {
+  const std::vector<bool> same = left_out(candidate, opponent, request);
   std::vector<Tally> tallies(tracks_.size());
+  for (std::size_t i = 0; i < tracks_.size(); ++i) {
+    tallies[i].missing = same[i] ? 0 : request.num_pairs;
+  }
   RaceResult result;
   const auto wanting = [&] {
-    return std::any_of(tallies.begin(), tallies.end(), [&](const Tally& tally) {
-      return static_cast<int>(tally.pairs.size()) < request.num_pairs;
-    });
+    return std::any_of(tallies.begin(), tallies.end(),
+                       [&](const Tally& tally) { return tally.missing > 0; });
   };
   for (int process = 0; process < kMostTries * request.num_pairs && wanting();
        ++process) {
-    auto raced =
-        race_once_unseen(candidate, opponent, request, tallies, result);
+    auto raced = race_once_unseen(candidate, opponent, tallies, result);
     if (!raced) return fault_of(raced);
     if (result.failure) return result;
   }
   for (std::size_t i = 0; i < tracks_.size(); ++i) {
+    if (same[i]) {
+      result.shapes.push_back(same_code_measurement(request, i, opponent));
+      continue;
+    }
     Tally& tally = tallies[i];
     if (tally.pairs.empty()) {
       return fault(Kind::unavailable,
@@ -56,7 +62,6 @@ RunnerResult<RaceResult> RaceTrack::race_unseen(const KernelBuild& candidate,
 // process, say where its memory lies, is drawn anew for the next pair.
 RunnerResult<void> RaceTrack::race_once_unseen(const KernelBuild& candidate,
                                                Opponent& opponent,
-                                               const Request& request,
                                                std::vector<Tally>& tallies,
                                                RaceResult& result) {
   // Where they take nothing from each other the sides practise at a time.
@@ -72,9 +77,7 @@ RunnerResult<void> RaceTrack::race_once_unseen(const KernelBuild& candidate,
     const auto share = bench_.lock().share(bench_.stop());
     if (!share) return fault(Kind::cancelled, "cancelled");
     for (std::size_t i = 0; i < tracks_.size(); ++i) {
-      const int missing =
-          request.num_pairs - static_cast<int>(tallies[i].pairs.size());
-      if (missing <= 0) continue;
+      if (tallies[i].missing <= 0) continue;
       std::optional<ArmFailure> failure;
       auto arm = practised(kernel, nullptr, i, CacheState::cold, failure);
       if (!arm) return fault_of(arm);
@@ -118,6 +121,7 @@ RunnerResult<void> RaceTrack::race_once_unseen(const KernelBuild& candidate,
     Tally& tally = tallies[entry.shape];
     const auto& pairs = entry.race->pairs();
     tally.pairs.insert(tally.pairs.end(), pairs.begin(), pairs.end());
+    tally.missing -= static_cast<int>(pairs.size());
     tally.discarded_pairs += entry.race->discarded_pairs();
     tally.calls_per_block = entry.race->calls_per_block();
   }

@@ -127,10 +127,23 @@ RunnerResult<void> Runner::greet() {
   return {};
 }
 
+Runner::SharedCalls::SharedCalls(Runner& runner, const DeviceLock& lock,
+                                 std::function<bool()> stop)
+    : runner_(runner) {
+  runner_.share_ = [&lock, stop = std::move(stop)] { return lock.share(stop); };
+}
+
+Runner::SharedCalls::~SharedCalls() { runner_.share_ = nullptr; }
+
 RunnerResult<Json> Runner::exchange(std::string_view type, Json body,
                                     int64_t timeout_ms,
                                     std::span<const int> descriptors) {
   if (!usable_) return fault(Kind::unavailable, "the runner is gone");
+  std::optional<DeviceLock::Claim> share;
+  if (share_) {
+    share = share_();
+    if (!share) return end(Kind::cancelled, "cancelled");
+  }
   protocol::Envelope envelope;
   envelope.nonce = nonce_;
   envelope.number = ++number_;

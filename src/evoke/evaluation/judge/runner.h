@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -14,6 +15,7 @@
 
 #include "evoke/base/error.h"
 #include "evoke/base/subprocess.h"
+#include "evoke/evaluation/judge/device_lock.h"
 #include "evoke/evaluation/judge/runner_fault.h"
 #include "evoke/evaluation/judge/validation_tool.h"
 #include "evoke/evaluation/protocol/channel.h"
@@ -61,6 +63,20 @@ class Runner {
   RunnerResult<typename T::Reply> call(const T& request, int64_t timeout_ms,
                                        std::span<const int> descriptors = {});
 
+  // While it lives, each call holds a share of the device, and waits for it
+  // first; what ends the waiting ends the runner as well.
+  class SharedCalls {
+   public:
+    SharedCalls(Runner& runner, const DeviceLock& lock,
+                std::function<bool()> stop);
+    ~SharedCalls();
+    SharedCalls(const SharedCalls&) = delete;
+    SharedCalls& operator=(const SharedCalls&) = delete;
+
+   private:
+    Runner& runner_;
+  };
+
   // Lends memory: shared where that works, else copied over. Gives its number.
   RunnerResult<int> lend(const protocol::SharedMemory& memory, bool writable);
   RunnerResult<void> take_back(int buffer);
@@ -99,6 +115,8 @@ class Runner {
   Subprocess process_;
   RunnerLimits limits_;
   bool shared_memory_ = true;
+  // Set while each call holds a share of the device.
+  std::function<std::optional<DeviceLock::Claim>()> share_;
   int64_t end_timeout_ms_;
   std::string nonce_;
   protocol::Greeting greeting_;

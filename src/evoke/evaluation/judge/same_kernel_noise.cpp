@@ -23,6 +23,18 @@ bool SameKernelNoise::known() const {
   return !shapes_.empty();
 }
 
+double SameKernelNoise::usual_us(const std::string& shape) const {
+  const std::lock_guard lock(mutex_);
+  const auto raced = shapes_.find(shape);
+  if (raced == shapes_.end()) return 0;
+  ShapeMeasurement all;
+  for (const auto& race : raced->second) {
+    all.pairs.insert(all.pairs.end(), race.begin(), race.end());
+  }
+  summarize(all);
+  return all.baseline_us;
+}
+
 double SameKernelNoise::minimum_effect(const std::string& shape,
                                        int num_pairs) const {
   const std::lock_guard lock(mutex_);

@@ -22,6 +22,8 @@ class SameKernelNoise {
 
   void set(std::map<std::string, Races> shapes);
   bool known() const;
+  // What the kernel took for a call; 0 at a shape that was not raced.
+  double usual_us(const std::string& shape) const;
   // Log ratio that `num_pairs` pairs can tell; at a shape that was not raced
   // the largest of all. 0 when nothing is known.
   double minimum_effect(const std::string& shape, int num_pairs) const;

@@ -1,10 +1,9 @@
 #include "evoke/evaluation/judge/timing_inputs.h"
 
 #include <numeric>
-#include <thread>
 #include <utility>
 
-#include "evoke/base/hash.h"
+#include "evoke/base/parallel.h"
 #include "evoke/base/rng.h"
 
 namespace evoke::judge {
@@ -35,27 +34,21 @@ Result<std::shared_ptr<TimingInputs>> TimingInputs::make(
   auto memory = protocol::SharedMemory::create(packed.total_bytes * num_copies,
                                                /*read_only_for_others=*/true);
   if (!memory) return error_of(memory);
-  std::atomic<int> next{0};
-  const auto write_copies = [&] {
-    for (int copy = next++; copy < num_copies; copy = next++) {
-      for (std::size_t i = 0; i < layouts.size(); ++i) {
-        if (packed.offsets[i] < 0) continue;
-        const int64_t offset = copy * packed.total_bytes + packed.offsets[i];
-        set->write(copy, i,
-                   memory->bytes().subspan(
-                       static_cast<std::size_t>(offset),
-                       static_cast<std::size_t>(layouts[i].allocation_bytes)));
-      }
-      // Checks come in the middle of timing: they should not have to wait.
-      set->find_truth(copy);
-    }
-  };
-  std::vector<std::thread> threads;
-  for (int t = 1; t < options.num_threads; ++t) {
-    threads.emplace_back(write_copies);
-  }
-  write_copies();
-  for (std::thread& thread : threads) thread.join();
+  in_parallel(
+      options.num_threads, static_cast<std::size_t>(num_copies),
+      [&](std::size_t piece) {
+        const int copy = static_cast<int>(piece);
+        for (std::size_t i = 0; i < layouts.size(); ++i) {
+          if (packed.offsets[i] < 0) continue;
+          const int64_t offset = copy * packed.total_bytes + packed.offsets[i];
+          set->write(copy, i,
+                     memory->bytes().subspan(static_cast<std::size_t>(offset),
+                                             static_cast<std::size_t>(
+                                                 layouts[i].allocation_bytes)));
+        }
+        // Checks come in the middle of timing: they should not have to wait.
+        set->find_truth(copy);
+      });
   return std::shared_ptr<TimingInputs>(new TimingInputs(
       std::move(set), std::move(packed),
       std::make_shared<const protocol::SharedMemory>(std::move(*memory)),
@@ -76,8 +69,9 @@ std::vector<int64_t> TimingInputs::offsets_of(int copy) const {
   return offsets;
 }
 
-CheckReport TimingInputs::check(int copy, std::span<const std::byte> output) {
-  std::pair answer{copy, hash_hex(output)};
+CheckReport TimingInputs::check(int copy, std::span<const std::byte> output,
+                                std::string hash, int num_threads) {
+  std::pair answer{copy, std::move(hash)};
   {
     const std::lock_guard lock(mutex_);
     if (right_.contains(answer)) {
@@ -86,7 +80,7 @@ CheckReport TimingInputs::check(int copy, std::span<const std::byte> output) {
       return right;
     }
   }
-  CheckReport report = set_->check(copy, output);
+  CheckReport report = set_->check(copy, output, num_threads);
   if (report.verdict == CheckVerdict::right) {
     const std::lock_guard lock(mutex_);
     right_.insert(std::move(answer));

@@ -43,8 +43,10 @@ class TimingInputs {
   std::vector<int64_t> offsets_of(int copy) const;
 
   // Thread-safe, like what follows. Looks at an answer that was right before,
-  // whoever gave it, no closer than that it is the same.
-  CheckReport check(int copy, std::span<const std::byte> output);
+  // whoever gave it, no closer than that it is the same. `hash` is of all of
+  // `output`.
+  CheckReport check(int copy, std::span<const std::byte> output,
+                    std::string hash, int num_threads);
 
   // The next `count` places of a rotation over all copies that goes on
   // through all races: a place comes back only after all others. The copies

@@ -70,7 +70,7 @@ LogRatioInterval interval_of(std::vector<double>& statistics, double value,
   return {value, quantile(statistics, tail), quantile(statistics, 1 - tail)};
 }
 
-double median_time(std::span<const TimedPair> pairs, double TimedPair::* side) {
+double median_time(std::span<const TimedPair> pairs, double TimedPair::*side) {
   std::vector<double> times;
   for (const TimedPair& pair : pairs) times.push_back(pair.*side);
   return times.empty() ? 0 : median_of(times);
@@ -167,7 +167,8 @@ LogRatioInterval weighted_interval(
   double weights = 0;
   double value = 0;
   for (const ShapeMeasurement* shape : shapes) {
-    ratios.push_back(log_ratios(shape->pairs));
+    ratios.push_back(shape->same_code ? std::vector<double>{0}
+                                      : log_ratios(shape->pairs));
     if (ratios.back().empty() || !(shape->weight >= 0)) {
       return {kNaN, kNaN, kNaN};
     }

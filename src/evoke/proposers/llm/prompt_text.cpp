@@ -267,7 +267,8 @@ std::string measurements_text(const Outcome& outcome,
         out, "| {} | {:.3g} | {} | {:.3f} ({:.3f} to {:.3f}) | {} | {} |\n",
         one_line(shape.shape, 60), weight > 0 ? weight : shape.weight,
         number(shape.candidate_us), shape.speedup, shape.speedup_low,
-        shape.speedup_high, to_string(shape.verdict),
+        shape.speedup_high,
+        shape.same_code ? "same code" : to_string(shape.verdict),
         shape.roof_us > 0 && shape.candidate_us > 0
             ? fmt::format("{:.0f} %", 100 * shape.roof_us / shape.candidate_us)
             : "?");
