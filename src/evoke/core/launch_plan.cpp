@@ -439,6 +439,13 @@ Result<LaunchPlan> resolve(const KernelSource& kernel,
   if (const auto checked = check_signature(kernel, signature); !checked) {
     return error_of(checked);
   }
+  return resolve_checked(kernel, signature, shape, limits);
+}
+
+Result<LaunchPlan> resolve_checked(const KernelSource& kernel,
+                                   const ProblemSignature& signature,
+                                   const Shape& shape,
+                                   const DeviceLimits& limits) {
   return Resolver(kernel, signature, shape, limits).resolve();
 }
 

@@ -94,6 +94,12 @@ Result<void> check_signature(const KernelSource& kernel,
 Result<LaunchPlan> resolve(const KernelSource& kernel,
                            const ProblemSignature& signature,
                            const Shape& shape, const DeviceLimits& limits);
+// The same where check_signature() has passed, which takes longer than all
+// the rest: for those who ask at every new shape of a running program.
+Result<LaunchPlan> resolve_checked(const KernelSource& kernel,
+                                   const ProblemSignature& signature,
+                                   const Shape& shape,
+                                   const DeviceLimits& limits);
 
 // What is compiled together: one variant with its constants. Units of two
 // shapes that agree in this are compiled once.

@@ -127,8 +127,26 @@ Result<void> Program::allow(Kernel& kernel, const ResolvedLaunch& launch) {
   return {};
 }
 
-Result<void> Program::check_fit(const Kernel& kernel,
-                                const ResolvedLaunch& launch,
+Status Program::find_resident(Kernel& kernel, const LaunchConfig& config,
+                              const Cluster& cluster, int& count) const {
+  const unsigned threads = config.block[0] * config.block[1] * config.block[2];
+  const Footprint footprint{threads, config.shared_bytes, cluster};
+  const auto known = kernel.resident.find(footprint);
+  if (known != kernel.resident.end()) {
+    count = known->second;
+    return kSuccess;
+  }
+  count = 0;
+  const Status status =
+      cluster == kNoCluster
+          ? driver_.occupancy(&count, kernel.function,
+                              static_cast<int>(threads), config.shared_bytes)
+          : driver_.occupancy_clusters(&count, kernel.function, &config);
+  if (status == kSuccess && count > 0) kernel.resident[footprint] = count;
+  return status;
+}
+
+Result<void> Program::check_fit(Kernel& kernel, const ResolvedLaunch& launch,
                                 const LaunchConfig& config) const {
   const int64_t threads =
       launch.threads[0] * launch.threads[1] * launch.threads[2];
@@ -137,11 +155,10 @@ Result<void> Program::check_fit(const Kernel& kernel,
         "kernel '{}' has {} threads; with its registers at most {} fit",
         launch.kernel, threads, kernel.max_threads));
   }
-  const bool clustered = launch.cluster != std::array<int64_t, 3>{1, 1, 1};
-  if (clustered) {
+  if (launch.cluster != kNoCluster) {
     int clusters = 0;
     const Status status =
-        driver_.occupancy_clusters(&clusters, kernel.function, &config);
+        find_resident(kernel, config, launch.cluster, clusters);
     if (status != kSuccess || clusters < 1) {
       return failed(fmt::format(
           "kernel '{}': no cluster of {} x {} x {} threadgroups fits on this "
@@ -153,8 +170,7 @@ Result<void> Program::check_fit(const Kernel& kernel,
   }
   if (launch.cooperative) {
     int blocks = 0;
-    driver_.occupancy(&blocks, kernel.function, static_cast<int>(threads),
-                      config.shared_bytes);
+    find_resident(kernel, config, kNoCluster, blocks);
     const int64_t most = blocks * gpu_.limits.num_sms;
     const int64_t wanted = launch.threadgroups[0] * launch.threadgroups[1] *
                            launch.threadgroups[2];
@@ -239,7 +255,7 @@ Result<BoundLaunch> Program::bind(const LaunchPlan& plan, std::size_t index,
     bound.attributes_.push_back(attribute);
     return bound.attributes_.back().value;
   };
-  if (launch.cluster != std::array<int64_t, 3>{1, 1, 1}) {
+  if (launch.cluster != kNoCluster) {
     auto& value = add_attribute(LaunchAttributeId::cluster);
     value.cluster.x = static_cast<unsigned>(launch.cluster[0]);
     value.cluster.y = static_cast<unsigned>(launch.cluster[1]);

@@ -1,11 +1,14 @@
 // A loaded cubin, and its kernels bound to the tensors of one call.
 #pragma once
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "evoke/base/error.h"
@@ -58,18 +61,29 @@ class Program {
                            std::size_t num_problem_tensors);
 
  private:
+  using Cluster = std::array<int64_t, 3>;
+  static constexpr Cluster kNoCluster = {1, 1, 1};
+  // All that how much of a kernel fits on the GPU at a time depends on: the
+  // threads of a block, its shared bytes, the cluster.
+  using Footprint = std::tuple<unsigned, unsigned, Cluster>;
   struct Kernel {
     Function function = nullptr;
     int64_t max_threads = 0;
     int64_t dynamic_bytes = 0;  // as the function is set up for
     bool nonportable = false;
+    // The driver's answers above 0. It is asked once for each footprint, as
+    // bind() may run before every launch and the answer takes longer than one.
+    std::map<Footprint, int> resident;
   };
   Program(const DriverApi& driver, const Gpu& gpu)
       : driver_(driver), gpu_(gpu) {}
   Result<Kernel*> kernel(const std::string& name);
   Result<void> allow(Kernel& kernel, const ResolvedLaunch& launch);
-  Result<void> check_fit(const Kernel& kernel, const ResolvedLaunch& launch,
+  Result<void> check_fit(Kernel& kernel, const ResolvedLaunch& launch,
                          const LaunchConfig& config) const;
+  // Clusters of that size on the GPU; with kNoCluster, threadgroups per SM.
+  Status find_resident(Kernel& kernel, const LaunchConfig& config,
+                       const Cluster& cluster, int& count) const;
 
   const DriverApi& driver_;
   Gpu gpu_;

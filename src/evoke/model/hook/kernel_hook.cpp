@@ -201,7 +201,7 @@ const Resolved& KernelHook::State::resolve_call(const CallSizes& sizes) {
   }
   Resolved fresh;
   fresh.sizes = sizes;
-  auto plan = resolve(kernel, signature, to_shape(sizes), limits);
+  auto plan = resolve_checked(kernel, signature, to_shape(sizes), limits);
   if (!plan) {
     fresh.refusal = plan.error().kind == ErrorKind::absent
                         ? "no variant takes it"
@@ -271,6 +271,9 @@ Result<std::unique_ptr<KernelHook>> KernelHook::open(
     return failed(fmt::format("{}: the text is {}, the gate passed {}",
                               kernel.path(), kernel.hash().substr(0, 8),
                               verified.kernel_hash.substr(0, 8)));
+  }
+  if (const auto fits = check_signature(kernel, signature); !fits) {
+    return error_of(fits);
   }
   const DeviceInfo& device = launcher->device();
   if (verified.device != device.kind ||
