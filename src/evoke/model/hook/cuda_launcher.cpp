@@ -11,6 +11,7 @@
 #include <mlx/primitives.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <exception>
 #include <map>
@@ -44,8 +45,8 @@ constexpr int64_t kStrideMultiple = 8;   // elements
 }
 
 // Memory of the GPU in arrays of MLX, whose own allocator for it is hidden.
-// What an array gives back is used again for the same size: MLX lets go of an
-// array only when all that was queued with it has run.
+// What an array gives back is used again for a size of at least half its own:
+// MLX lets go of an array only when all that was queued with it has run.
 class Blocks : public std::enable_shared_from_this<Blocks> {
  public:
   explicit Blocks(std::shared_ptr<const cuda::DriverApi> driver)
@@ -59,16 +60,13 @@ class Blocks : public std::enable_shared_from_this<Blocks> {
 
   mx::allocator::Buffer take(std::size_t bytes) {
     bytes = std::max<std::size_t>(bytes, 1);
-    const auto as_buffer = [bytes](cuda::DevicePointer pointer) {
-      return mx::allocator::Buffer(new mx::cu::CudaBuffer{
-          reinterpret_cast<void*>(static_cast<uintptr_t>(pointer)), bytes, 0});
-    };
     {
       const std::lock_guard lock(mutex_);
-      if (const auto found = free_.find(bytes); found != free_.end()) {
-        const cuda::DevicePointer pointer = found->second;
+      const auto found = free_.lower_bound(bytes);
+      if (found != free_.end() && found->first / 2 <= bytes) {
+        const auto [capacity, pointer] = *found;
         free_.erase(found);
-        return as_buffer(pointer);
+        return as_buffer(pointer, capacity);
       }
     }
     cuda::DevicePointer pointer = 0;
@@ -77,7 +75,7 @@ class Blocks : public std::enable_shared_from_this<Blocks> {
       fail(fmt::format("{} bytes of the GPU's memory: {}", bytes,
                        driver_->error_text(status)));
     }
-    return as_buffer(pointer);
+    return as_buffer(pointer, bytes);
   }
 
   // For array::set_data; keeps this object.
@@ -88,6 +86,12 @@ class Blocks : public std::enable_shared_from_this<Blocks> {
   }
 
  private:
+  static mx::allocator::Buffer as_buffer(cuda::DevicePointer pointer,
+                                         std::size_t bytes) {
+    return mx::allocator::Buffer(new mx::cu::CudaBuffer{
+        reinterpret_cast<void*>(static_cast<uintptr_t>(pointer)), bytes, 0});
+  }
+
   // On any thread, at any time, also while a stream is captured: calls the
   // driver only where MLX has moved the memory to where the host reads it.
   void give_back(mx::allocator::Buffer buffer) {
@@ -131,13 +135,11 @@ DType type_of(const mx::array& tensor) {
   fail("a tensor of a type that kernels do not take");
 }
 
-cuda::DeviceTensor bound(const mx::array& tensor) {
-  cuda::DeviceTensor result;
-  result.data = pointer_of(tensor);
-  result.layout.type = type_of(tensor);
-  result.layout.shape.assign(tensor.shape().begin(), tensor.shape().end());
-  result.layout.strides = regular_strides(tensor);
-  return result;
+void bind_tensor(const mx::array& tensor, cuda::DeviceTensor& to) {
+  to.data = pointer_of(tensor);
+  to.layout.type = type_of(tensor);
+  to.layout.shape.assign(tensor.shape().begin(), tensor.shape().end());
+  to.layout.strides = regular_strides(tensor);
 }
 
 // A kernel of the plan that would begin before the one ahead of it has ended
@@ -152,6 +154,17 @@ std::shared_ptr<const LaunchPlan> in_sequence(
   for (ResolvedLaunch& launch : copy->launches) launch.pdl = false;
   return copy;
 }
+
+// All of a plan that its calls share: those of one step, one for each layer.
+struct PreparedPlan {
+  ProgramId program = 0;
+  std::shared_ptr<const LaunchPlan> given;  // what it is found by; kept alive
+  std::shared_ptr<const LaunchPlan> plan;
+  std::vector<mx::array> scratch;
+  // The problem's, set anew by every call, then scratch.
+  std::vector<cuda::DeviceTensor> tensors;
+  std::size_t num_problem_tensors = 0;
+};
 
 class CudaLauncher final : public KernelLauncher {
  public:
@@ -185,14 +198,15 @@ class CudaLauncher final : public KernelLauncher {
     return static_cast<ProgramId>(programs_.size() - 1);
   }
 
-  int launch(ProgramId id, std::shared_ptr<const LaunchPlan> given,
+  int launch(ProgramId id, std::shared_ptr<const LaunchPlan> plan,
              const std::vector<mx::array>& inputs, mx::array& output,
              std::function<void()> finished) override {
     mx::cu::CommandEncoder& queue = encoder();
     queue.device().make_current();
-    const auto plan = in_sequence(std::move(given));
+    PreparedPlan& call = prepared(id, plan, inputs.size() + 1);
     int num_copies = 0;
-    std::vector<mx::array> used;  // the problem's inputs, then scratch
+    std::vector<mx::array> used;
+    used.reserve(inputs.size());
     for (const mx::array& input : inputs) {
       if (is_as_kernels_take(input)) {
         used.push_back(input);
@@ -204,31 +218,27 @@ class CudaLauncher final : public KernelLauncher {
     set_output_memory(output,
                       {blocks_->take(output.nbytes()), blocks_->deleter()});
     queue.add_temporary(output);
-    std::vector<cuda::DeviceTensor> tensors;
-    for (const mx::array& each : used) {
-      queue.set_input_array(each);
-      tensors.push_back(bound(each));
+    for (std::size_t i = 0; i < used.size(); ++i) {
+      queue.set_input_array(used[i]);
+      bind_tensor(used[i], call.tensors[i]);
     }
     queue.set_output_array(output);
-    tensors.push_back(bound(output));
-    const std::size_t num_problem_tensors = tensors.size();
-    for (const ResolvedScratch& scratch : plan->scratch) {
-      const mx::array& memory = scratch_of(id, scratch);
+    bind_tensor(output, call.tensors[used.size()]);
+    for (const mx::array& memory : call.scratch) {
       // A call that follows waits for this one, whatever else it reads.
       queue.set_output_array(memory);
       queue.add_temporary(memory);
-      tensors.push_back(scratch_tensor(memory, scratch));
     }
     // All that may not be done while a stream is captured comes before.
     std::vector<cuda::BoundLaunch> launches;
-    for (std::size_t i = 0; i < plan->launches.size(); ++i) {
-      auto launch =
-          programs_.at(id)->bind(*plan, i, tensors, num_problem_tensors);
+    launches.reserve(call.plan->launches.size());
+    for (std::size_t i = 0; i < call.plan->launches.size(); ++i) {
+      auto launch = programs_.at(id)->bind(*call.plan, i, call.tensors,
+                                           call.num_problem_tensors);
       if (!launch) fail(launch.error().message);
       launches.push_back(std::move(*launch));
     }
-    capture(queue, *plan, std::span(tensors).subspan(num_problem_tensors),
-            launches);
+    capture(queue, call, launches);
     queue.add_completed_handler(std::move(finished));
     return num_copies;
   }
@@ -269,6 +279,27 @@ class CudaLauncher final : public KernelLauncher {
     return static_cast<const mx::cu::CudaBuffer*>(memory.buffer().ptr())->size;
   }
 
+  PreparedPlan& prepared(ProgramId id,
+                         const std::shared_ptr<const LaunchPlan>& given,
+                         std::size_t num_problem_tensors) {
+    for (PreparedPlan& each : prepared_) {
+      if (each.given == given && each.program == id) return each;
+    }
+    PreparedPlan fresh;
+    fresh.program = id;
+    fresh.given = given;
+    fresh.plan = in_sequence(given);
+    fresh.num_problem_tensors = num_problem_tensors;
+    fresh.tensors.resize(num_problem_tensors);
+    for (const ResolvedScratch& scratch : fresh.plan->scratch) {
+      fresh.scratch.push_back(scratch_of(id, scratch));
+      fresh.tensors.push_back(scratch_tensor(fresh.scratch.back(), scratch));
+    }
+    PreparedPlan& slot = prepared_[next_prepared_];
+    next_prepared_ = (next_prepared_ + 1) % prepared_.size();
+    return slot = std::move(fresh);
+  }
+
   static mx::array dense_copy(const mx::array& input,
                               mx::cu::CommandEncoder& queue) {
     mx::array copy = mx::contiguous(input, false, mx::Device::gpu);
@@ -290,6 +321,7 @@ class CudaLauncher final : public KernelLauncher {
     if (found != scratch_.end() && size_of(found->second) >= bytes) {
       return found->second;
     }
+    prepared_ = {};  // they may name the smaller one
     const std::size_t capacity = bytes + bytes / 2 + 16;
     mx::array memory(mx::Shape{1}, mx::uint8, nullptr, {});
     memory.set_data(
@@ -297,7 +329,7 @@ class CudaLauncher final : public KernelLauncher {
     // All ones is NaN in every floating-point type.
     const unsigned char fill = scratch.self_reset ? 0 : 0xff;
     const auto status =
-        driver_->fill_bytes(pointer_of(memory), fill, capacity, ours());
+        driver_->fill_bytes(pointer_of(memory), fill, size_of(memory), ours());
     if (status != cuda::kSuccess) fail(driver_->error_text(status));
     return scratch_.insert_or_assign(key, std::move(memory)).first->second;
   }
@@ -316,26 +348,24 @@ class CudaLauncher final : public KernelLauncher {
     return tensor;
   }
 
-  void capture(mx::cu::CommandEncoder& queue, const LaunchPlan& plan,
-               std::span<const cuda::DeviceTensor> scratch,
+  void capture(mx::cu::CommandEncoder& queue, const PreparedPlan& call,
                std::vector<cuda::BoundLaunch>& launches) {
     cuda::Status queued = cuda::kSuccess;
+    const cuda::Stream stream = ours();
     {
       auto capture = queue.capture_context();
       const auto add = [&](cuda::Status status) {
         if (queued == cuda::kSuccess) queued = status;
       };
-      for (std::size_t i = 0; i < plan.scratch.size(); ++i) {
-        if (plan.scratch[i].self_reset ||
-            plan.scratch[i].init != ScratchInit::zero) {
-          continue;
-        }
-        add(driver_->fill_bytes(scratch[i].data, 0,
-                                static_cast<std::size_t>(plan.scratch[i].bytes),
-                                ours()));
+      for (std::size_t i = 0; i < call.scratch.size(); ++i) {
+        const ResolvedScratch& scratch = call.plan->scratch[i];
+        if (scratch.self_reset || scratch.init != ScratchInit::zero) continue;
+        add(driver_->fill_bytes(pointer_of(call.scratch[i]), 0,
+                                static_cast<std::size_t>(scratch.bytes),
+                                stream));
       }
       for (cuda::BoundLaunch& launch : launches) {
-        add(launch.queue(*driver_, ours()));
+        add(launch.queue(*driver_, stream));
       }
       capture.discard = queued != cuda::kSuccess;
     }
@@ -349,6 +379,9 @@ class CudaLauncher final : public KernelLauncher {
   std::shared_ptr<Blocks> blocks_;
   std::vector<std::unique_ptr<cuda::Program>> programs_;
   std::map<ScratchKey, mx::array> scratch_;
+  // A step asks for one plan once per layer; a prompt for another.
+  std::array<PreparedPlan, 2> prepared_;
+  std::size_t next_prepared_ = 0;
 };
 
 }  // namespace
