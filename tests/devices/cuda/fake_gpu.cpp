@@ -146,6 +146,7 @@ void fill_table(cuda::DriverApi& api) {
     return *blocks = 2, 0;
   };
   api.occupancy_clusters = [](int* clusters, Function, const LaunchConfig*) {
+    ++fake().cluster_questions;
     return *clusters = 16, 0;
   };
   api.memory_allocate = [](DevicePointer* pointer, std::size_t bytes) {

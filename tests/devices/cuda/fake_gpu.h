@@ -50,6 +50,7 @@ class FakeGpu {
   int num_gpus = 1;
   bool gate_late = false;  // the first event fires before all is queued
   std::size_t allocated_bytes = 0;
+  int cluster_questions = 0;  // cuOccupancyMaxActiveClusters
   std::map<cuda::DevicePointer, std::vector<std::byte>> memory;
 
   // For the table's functions, which have no context of their own.

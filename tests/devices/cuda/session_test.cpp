@@ -282,6 +282,24 @@ TEST_F(CudaSessionTest, ClustersAndCooperationAreAttributes) {
   EXPECT_THAT(refused.error().message, HasSubstr("264 fit on this GPU"));
 }
 
+// The driver's answer takes longer than a launch.
+TEST_F(CudaSessionTest, WhetherAClusterFitsIsAskedOncePerSize) {
+  LaunchPlan plan = plan_of(scale_file(""));
+  plan.launches[0].cluster = {2, 1, 1};
+  plan.launches[0].threadgroups = {4, 1, 1};
+  prepare(plan);
+  prepare(plan);
+  plan.launches[0].threadgroups = {8, 1, 1};
+  prepare(plan);
+  EXPECT_EQ(gpu.cluster_questions, 1);
+  plan.launches[0].cluster = {4, 1, 1};
+  prepare(plan);
+  EXPECT_EQ(gpu.cluster_questions, 2);
+  plan.launches[0].dynamic_memory_bytes = 1024;
+  prepare(plan);
+  EXPECT_EQ(gpu.cluster_questions, 3);
+}
+
 TEST_F(CudaSessionTest, AFirstLaunchNeverOverlaps) {
   LaunchPlan plan = plan_of(scale_file(""));
   plan.launches[0].pdl = true;
