@@ -35,12 +35,11 @@ PATHS = {"cudnn": SDPBackend.CUDNN_ATTENTION, "fa2": SDPBackend.FLASH_ATTENTION}
 
 
 def shape_of(name):
-    """decode-1024, decode-8x4096, prefill-512, prefill-8x2048 -> B, Lq, Lk."""
-    kind, sizes = re.fullmatch(r"(decode|prefill)-([0-9x]+)", name).groups()
-    numbers = [int(each) for each in sizes.split("x")]
-    length = numbers[-1]
-    batch = numbers[0] if len(numbers) > 1 else 1
-    return batch, 1 if kind == "decode" else length, length
+    """decode-1024, decode-4096-b8, prefill-512, prefill-512-b32 -> B, Lq, Lk."""
+    kind, length, batch = re.fullmatch(
+        r"(decode|prefill)-(\d+)(?:-b(\d+))?", name).groups()
+    length = int(length)
+    return int(batch or 1), 1 if kind == "decode" else length, length
 
 
 def bench(options):

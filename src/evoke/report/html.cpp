@@ -86,7 +86,10 @@ std::string bars_section(const Measurements& measurements) {
   std::vector<BarGroup> groups;
   std::vector<std::string> baselines;
   for (const ShapeMeasurement& shape : measurements.shapes) {
-    if (shape.cache_state != CacheState::cold || !shape.has_result()) continue;
+    if (shape.cache_state != CacheState::cold || !shape.has_result() ||
+        !(shape.candidate_us > 0)) {
+      continue;
+    }
     auto group = std::find_if(groups.begin(), groups.end(), [&](const auto& g) {
       return g.label == shape.shape;
     });

@@ -150,6 +150,9 @@ TEST_F(RaceTest, AnswersThatChangeEndTheRace) {
   ASSERT_TRUE(honest) << honest.error().message;
   ASSERT_FALSE(honest->failure);
   EXPECT_EQ(honest->shapes.at(0).cache_state, CacheState::warm);
+  // Nobody has measured what noise is there.
+  EXPECT_TRUE(std::isnan(honest->shapes.at(0).minimum_effect));
+  EXPECT_EQ(honest->shapes.at(0).verdict, SpeedVerdict::cannot_tell);
 }
 
 TEST_F(RaceTest, ScratchIsPoisonedBetweenTimedBlocks) {

@@ -494,10 +494,15 @@ ShapeMeasurement RaceTrack::measurement(const Request& request, std::size_t at,
   measured.weight = shape.weight;
   measured.confidence = request.confidence;
   measured.roof_us = roof_us(shape.shape, measured.cache_state);
+  // What noise is with warm inputs nobody has measured: where a process's
+  // memory lies decides how near its part of a cache is.
   measured.minimum_effect =
-      noise(request.unseen_inputs)
-          .minimum_effect(measured.shape,
-                          std::max(1, static_cast<int>(measured.pairs.size())));
+      measured.cache_state == CacheState::warm
+          ? std::numeric_limits<double>::quiet_NaN()
+          : noise(request.unseen_inputs)
+                .minimum_effect(
+                    measured.shape,
+                    std::max(1, static_cast<int>(measured.pairs.size())));
   summarize(measured);
   return measured;
 }
