@@ -31,14 +31,15 @@ Opponent::Opponent(Workbench& bench, Inputs inputs, std::string baseline,
 RunnerResult<std::shared_ptr<Opponent::Side>> Opponent::side() {
   const std::lock_guard lock(mutex_);
   if (side_ && side_->runner->usable()) return side_;
-  auto started = start(/*practice_calls=*/0);
+  auto started =
+      start(/*practice_calls=*/0, std::vector<bool>(inputs_.size(), false));
   if (started) side_ = *started;
   return started;
 }
 
 RunnerResult<std::shared_ptr<Opponent::Side>> Opponent::fresh_side(
-    int practice_calls) {
-  return start(practice_calls);
+    int practice_calls, const std::vector<bool>& left_out) {
+  return start(practice_calls, left_out);
 }
 
 void Opponent::restart() {
@@ -52,7 +53,7 @@ std::string Opponent::version() const {
 }
 
 RunnerResult<std::shared_ptr<Opponent::Side>> Opponent::start(
-    int practice_calls) {
+    int practice_calls, const std::vector<bool>& left_out) {
   const auto share = bench_.lock().share(bench_.stop());
   if (!share) return fault(Kind::cancelled, "cancelled");
   // A fresh one is as its opponent's: both were started ahead.
@@ -64,8 +65,13 @@ RunnerResult<std::shared_ptr<Opponent::Side>> Opponent::start(
   side->cache_state = options_.cache_state;
   side->runner = *runner;
   if (build_) side->kernel.emplace(std::move(*runner), *build_);
-  for (const auto& inputs : inputs_) {
-    auto added = add_arm(*side, inputs, practice_calls);
+  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    if (left_out.at(i)) {
+      side->arms.emplace_back();
+      side->notes.emplace_back();
+      continue;
+    }
+    auto added = add_arm(*side, inputs_[i], practice_calls);
     if (!added) return fault_of(added);
   }
   return side;

@@ -218,11 +218,11 @@ class RaceTrack {
                      const std::vector<bool>& same_code) const;
   // By shape: whether nothing differs there; and whether the request leaves it
   // out for that.
+  std::vector<bool> same_code(const KernelBuild& candidate,
+                              const Opponent& opponent) const;
   std::vector<bool> left_out(const KernelBuild& candidate,
                              const Opponent& opponent,
                              const Request& request) const;
-  std::vector<bool> same_code(const KernelBuild& candidate,
-                              const Opponent& opponent) const;
   ShapeMeasurement same_code_measurement(const Request& request,
                                          std::size_t shape,
                                          const Opponent& opponent) const;

@@ -64,10 +64,12 @@ RunnerResult<void> RaceTrack::race_once_unseen(const KernelBuild& candidate,
                                                Opponent& opponent,
                                                std::vector<Tally>& tallies,
                                                RaceResult& result) {
+  std::vector<bool> not_wanted;
+  for (const Tally& tally : tallies) not_wanted.push_back(tally.missing <= 0);
   // Where they take nothing from each other the sides practise at a time.
   auto fresh = std::async(
       bench_.greeting().own_clock ? std::launch::async : std::launch::deferred,
-      [&] { return opponent.fresh_side(kPracticeCalls); });
+      [&] { return opponent.fresh_side(kPracticeCalls, not_wanted); });
   if (!bench_.greeting().own_clock) fresh.wait();
   auto runner = bench_.candidate_runner();
   if (!runner) return fault_of(runner);
@@ -77,7 +79,7 @@ RunnerResult<void> RaceTrack::race_once_unseen(const KernelBuild& candidate,
     const auto share = bench_.lock().share(bench_.stop());
     if (!share) return fault(Kind::cancelled, "cancelled");
     for (std::size_t i = 0; i < tracks_.size(); ++i) {
-      if (tallies[i].missing <= 0) continue;
+      if (not_wanted[i]) continue;
       std::optional<ArmFailure> failure;
       auto arm = practised(kernel, nullptr, i, CacheState::cold, failure);
       if (!arm) return fault_of(arm);

@@ -70,7 +70,7 @@ LogRatioInterval interval_of(std::vector<double>& statistics, double value,
   return {value, quantile(statistics, tail), quantile(statistics, 1 - tail)};
 }
 
-double median_time(std::span<const TimedPair> pairs, double TimedPair::*side) {
+double median_time(std::span<const TimedPair> pairs, double TimedPair::* side) {
   std::vector<double> times;
   for (const TimedPair& pair : pairs) times.push_back(pair.*side);
   return times.empty() ? 0 : median_of(times);
