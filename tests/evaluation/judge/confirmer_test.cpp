@@ -105,6 +105,14 @@ TEST_F(ConfirmerTest, TheReferenceItselfIsNotRacedAgainstItself) {
   EXPECT_EQ(cold, 3);  // a secret length too
 }
 
+TEST_F(ConfirmerTest, TheRivalsOwnCodeDoesNotBeatIt) {
+  const Outcome outcome = confirm(test::honest_kernel("challenger", 25),
+                                  test::honest_kernel("best", 25), options());
+  ASSERT_EQ(outcome.kind, OutcomeKind::not_confirmed) << outcome.message;
+  EXPECT_THAT(outcome.message,
+              HasSubstr("same machine code as the previous best"));
+}
+
 // A variant for short lengths, and one for others whose code is its own.
 std::string two_variants(int number) {
   const std::string one = test::honest_kernel();

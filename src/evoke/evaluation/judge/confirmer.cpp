@@ -154,25 +154,18 @@ std::vector<ShapeMeasurement> Confirmer::race_kernel(
   return result ? std::move(result->shapes) : std::vector<ShapeMeasurement>{};
 }
 
-// Whether the candidate won, and lost nowhere where nobody looked before.
+// Whether the candidate won where it differs, and lost nowhere where nobody
+// looked before.
 void Confirmer::judge_race(Judging& judging, const RaceTrack& track,
                            const std::vector<ShapeMeasurement>& shapes,
                            bool must_win) {
   const int needed = least_pairs(options_.confidence);
-  std::vector<const ShapeMeasurement*> timed;
-  std::vector<WorkloadShape> raced;
-  double weights = 0;
-  double raced_weights = 0;
+  std::vector<const ShapeMeasurement*> raced;
+  std::vector<WorkloadShape> raced_shapes;
   for (const ShapeMeasurement& shape : shapes) {
+    if (shape.same_code) continue;
     const int pairs = static_cast<int>(shape.pairs.size());
-    weights += shape.weight;
-    if (!shape.same_code) {
-      raced_weights += shape.weight;
-      WorkloadShape& added = raced.emplace_back();
-      added.shape.name = shape.shape;
-      added.weight = shape.weight;
-    }
-    if (pairs < needed && !shape.same_code) {
+    if (pairs < needed) {
       return judging.end(
           OutcomeKind::infrastructure_failed,
           fmt::format("{}: {} pairs, and {} were thrown away because the "
@@ -182,7 +175,9 @@ void Confirmer::judge_race(Judging& judging, const RaceTrack& track,
                       100 * options_.confidence, needed));
     }
     if (shape.weight > 0) {
-      timed.push_back(&shape);
+      raced.push_back(&shape);
+      raced_shapes.emplace_back().shape.name = shape.shape;
+      raced_shapes.back().weight = shape.weight;
     } else if (shape.verdict == SpeedVerdict::slower) {
       judging.end(
           OutcomeKind::not_confirmed,
@@ -193,18 +188,23 @@ void Confirmer::judge_race(Judging& judging, const RaceTrack& track,
     }
   }
   if (!must_win) return;
+  if (raced.empty()) {
+    return judging.end(OutcomeKind::not_confirmed,
+                       fmt::format("the same machine code as the {} at every "
+                                   "timed shape",
+                                   shapes.front().baseline));
+  }
   const LogRatioInterval interval =
-      weighted_interval(timed, options_.confidence, secret_seed());
-  // Where the code is the same nothing is noise.
+      weighted_interval(raced, options_.confidence, secret_seed());
   const double effect =
       track.noise(/*unseen_inputs=*/true)
-          .minimum_weighted_effect(raced, options_.num_pairs) *
-      raced_weights / weights;
+          .minimum_weighted_effect(raced_shapes, options_.num_pairs);
   if (verdict_of(interval, effect) == SpeedVerdict::faster) return;
   judging.end(OutcomeKind::not_confirmed,
               fmt::format("{:.3f} x the {} ({:.3f} to {:.3f} at {:.1f} % "
-                          "confidence; {:.3f} is noise here)",
-                          std::exp(interval.median), timed.front()->baseline,
+                          "confidence, where they differ; {:.3f} is noise "
+                          "there)",
+                          std::exp(interval.median), raced.front()->baseline,
                           std::exp(interval.low), std::exp(interval.high),
                           100 * options_.confidence, std::exp(effect)));
 }
