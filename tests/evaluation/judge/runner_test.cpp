@@ -368,14 +368,20 @@ TEST(RunnerEnd, ARunnerEndsWithItsOwner) {
   EXPECT_TRUE(ends(pid));
 }
 
-// While somebody takes times on a device, a call that uses it waits.
-TEST(RunnerSharedCalls, WaitForWhoeverHasTheDeviceAlone) {
-  const test::TemporaryFolder folder;
-  const auto lock = DeviceLock::open(folder.path(), "cpu");
-  ASSERT_TRUE(lock);
-  auto runner = test::value_of(
+class RunnerSharedCalls : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(lock);
+    ASSERT_TRUE(runner->greet());
+  }
+  test::TemporaryFolder folder;
+  Result<DeviceLock> lock = DeviceLock::open(folder.path(), "cpu");
+  std::unique_ptr<Runner> runner = test::value_of(
       Runner::start(test::runner_path(), spec_of(Role::execute), {}, true));
-  ASSERT_TRUE(runner->greet());
+};
+
+// While somebody takes times on a device, a call that uses it waits.
+TEST_F(RunnerSharedCalls, WaitForWhoeverHasTheDeviceAlone) {
   const protocol::Release nothing;
   std::atomic<bool> answered{false};
   std::atomic<int> looks{0};
@@ -400,13 +406,7 @@ TEST(RunnerSharedCalls, WaitForWhoeverHasTheDeviceAlone) {
   EXPECT_TRUE(runner->call(nothing, kTimeoutMs));
 }
 
-TEST(RunnerSharedCalls, WhatEndsTheWaitingEndsTheRunner) {
-  const test::TemporaryFolder folder;
-  const auto lock = DeviceLock::open(folder.path(), "cpu");
-  ASSERT_TRUE(lock);
-  auto runner = test::value_of(
-      Runner::start(test::runner_path(), spec_of(Role::execute), {}, true));
-  ASSERT_TRUE(runner->greet());
+TEST_F(RunnerSharedCalls, WhatEndsTheWaitingEndsTheRunner) {
   const auto claim = lock->claim([] { return false; });
   const Runner::SharedCalls shared(*runner, *lock, [] { return true; });
   const auto called = runner->call(protocol::Release{}, kTimeoutMs);
