@@ -9,11 +9,13 @@ PREFIX is an unpacked package (bin/, lib/) or a build's folder of programs,
 OUT a folder for the model and the results.
 
 1. makes a model folder with random bfloat16 weights (tests/model/make_model.py)
-2. races evoke_model and mlx_lm at each prompt, the two in random order within
-   a round, mlx_lm in one process that stays (its import takes 10 s), each
-   after an uncounted warm-up with the same prompt. A ratio above 1 says that
-   evoke decodes quicker; intervals are the range over the rounds.
-3. evoke verify, a generation with the kernel and its attestation, compare.
+2. evoke verify, and a generation with the kernel and its attestation
+3. races mlx_lm, evoke_model and evoke_model with the kernel inside at each
+   prompt, in random order within a round, mlx_lm in one process that stays
+   (its import takes 10 s), each after an uncounted warm-up with the same
+   prompt. A ratio above 1 says that evoke decodes quicker; intervals are the
+   range over the rounds.
+4. evoke compare
 
 mlx_lm runs on the MLX that Python imports, evoke_model on the one that
 PREFIX/lib/mlx links to: let both be mlx-cuda.
@@ -90,55 +92,68 @@ def generate(tools, model, prompt, tokens, *more):
     return text and json.loads(text)
 
 
+def write_prompt(options, model, length):
+    ids = random.Random(length)
+    vocabulary = json.loads((model / "config.json").read_text())["vocab_size"]
+    path = options.out / f"prompt-{length}.json"
+    path.write_text(json.dumps([ids.randrange(vocabulary)
+                                for _ in range(length)]))
+    return path
+
+
+def ask(theirs, prompt, tokens):
+    theirs.stdin.write(json.dumps({"prompt": str(prompt), "tokens": tokens})
+                       + "\n")
+    theirs.stdin.flush()
+    answer = theirs.stdout.readline()
+    return answer and json.loads(answer)["tok_s"]
+
+
 def race(tools, options, model, theirs):
     random_ = random.Random(1)
+
+    def rate(side, prompt):
+        if side == "mlx-lm":
+            return ask(theirs, prompt, options.tokens)
+        more = ["--kernel", options.kernel] if side == "evoke+kernel" else []
+        result = generate(tools, model, prompt, options.tokens, *more)
+        return result and result["generation_tokens_per_s"]
+
     for length in options.prompts:
-        ids = random.Random(length)
-        vocabulary = json.loads(
-            (model / "config.json").read_text())["vocab_size"]
-        prompt = options.out / f"prompt-{length}.json"
-        prompt.write_text(
-            json.dumps([ids.randrange(vocabulary) for _ in range(length)]))
-        found = {"evoke": [], "mlx-lm": []}
+        prompt = write_prompt(options, model, length)
+        found = {"mlx-lm": [], "evoke": [], "evoke+kernel": []}
         for _ in range(options.rounds):
-            for side in random_.sample(["evoke", "mlx-lm"], 2):
-                if side == "evoke":
-                    result = generate(tools, model, prompt, options.tokens)
-                    rate = result and result["generation_tokens_per_s"]
-                else:
-                    theirs.stdin.write(json.dumps(
-                        {"prompt": str(prompt), "tokens": options.tokens})
-                        + "\n")
-                    theirs.stdin.flush()
-                    answer = theirs.stdout.readline()
-                    rate = answer and json.loads(answer)["tok_s"]
-                found[side].append(rate or None)
-        pairs = [(a, b) for a, b in zip(*found.values()) if a and b]
-        if not pairs:
-            print(f"prompt {length}: no round in which both answered {found}",
-                  flush=True)
-            continue
-        ratios = [a / b for a, b in pairs]
-        print(f"prompt {length:5}: evoke "
-              f"{statistics.median(a for a, _ in pairs):7.1f} tok/s, mlx-lm "
-              f"{statistics.median(b for _, b in pairs):7.1f}, ratio "
-              f"{statistics.median(ratios):.2f} [{min(ratios):.2f}, "
-              f"{max(ratios):.2f}] of {len(pairs)} rounds  {found}", flush=True)
+            for side in random_.sample(sorted(found), len(found)):
+                found[side].append(rate(side, prompt) or None)
+        for side, rates in found.items():
+            told = [each for each in rates if each]
+            ratios = [a / b for a, b in zip(rates, found["mlx-lm"]) if a and b]
+            if not ratios:
+                print(f"prompt {length:5}: {side} never answered", flush=True)
+                continue
+            print(f"prompt {length:5}: {side:12} "
+                  f"{statistics.median(told):7.1f} tok/s, of mlx-lm's "
+                  f"{statistics.median(ratios):.2f} [{min(ratios):.2f}, "
+                  f"{max(ratios):.2f}] in {len(ratios)} rounds  "
+                  f"{[round(each, 1) for each in told]}", flush=True)
 
 
-def hook(tools, options, model):
+def verify(tools, options, model):
     config = json.loads((model / "config.json").read_text())
     heads = "-".join(str(config[key]) for key in (
         "num_attention_heads", "num_key_value_heads", "head_dim"))
     verified = tools.run("evoke", "verify", "--device", options.device,
                          "--heads", heads, options.kernel)
-    print(verified or "# verify left no record", flush=True)
-    prompt = options.out / f"prompt-{options.prompts[0]}.json"
+    print(verified.splitlines()[-1] if verified else
+          "# verify left no record", flush=True)
+    prompt = write_prompt(options, model, options.prompts[0])
     result = generate(tools, model, prompt, 32, "--kernel", options.kernel)
     if result:
         print(json.dumps({key: result.get(key) for key in (
-            "device", "generation_tokens_per_s", "attestation",
-            "confinement")}, indent=1), flush=True)
+            "device", "attestation", "confinement")}, indent=1), flush=True)
+
+
+def compare(tools, options, model):
     print(tools.run("evoke", "compare", "--model", model, "--kernel",
                     options.kernel, "--scenarios", options.scenarios,
                     "--max-tokens-cap", 64, "--pairs", options.pairs,
@@ -174,13 +189,14 @@ def main():
                         "bfloat16"], check=True)
     print(f"# {time.strftime('%Y-%m-%d')} model made, {tools.left():.0f} s left",
           flush=True)
+    verify(tools, options, model)
     with subprocess.Popen([sys.executable, __file__, "--serve", model],
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           text=True) as theirs:
         print("# mlx-lm on", theirs.stdout.readline().strip(), flush=True)
         race(tools, options, model, theirs)
         theirs.stdin.close()
-    hook(tools, options, model)
+    compare(tools, options, model)
 
 
 if __name__ == "__main__":

@@ -209,18 +209,16 @@ std::size_t Qwen3::weight_bytes() const {
 
 // Empty: nothing is wanted beyond the keys and values, which are stored.
 std::optional<mx::array> Qwen3::attend(int index, const mx::array& x,
+                                       const mx::array& position,
                                        KvCache& kv_cache, Rows rows) const {
   const Layer& layer = layers_[index];
   const float eps = config_.rms_norm_eps;
-  const int position = kv_cache.length(index);
-  const auto rotate = [&](const mx::array& heads, int offset) {
-    return mx::fast::rope(heads, config_.head_dim, false, config_.rope_theta,
-                          1.0F, offset);
-  };
   const auto finish = [&](const mx::array& projected, const mx::array& norm,
-                          int heads, int offset) {
+                          int heads, const mx::array& offset) {
     const mx::array split = split_heads(projected, heads);
-    return rotate(mx::fast::rms_norm(split, norm, eps), offset);
+    return mx::fast::rope(mx::fast::rms_norm(split, norm, eps),
+                          config_.head_dim, false, config_.rope_theta, 1.0F,
+                          offset);
   };
   // Query, key and value of one token, in one product.
   std::vector<mx::array> joined;
@@ -238,10 +236,11 @@ std::optional<mx::array> Qwen3::attend(int index, const mx::array& x,
   const bool last_layer = index + 1 == config_.num_layers;
   if (last_layer && rows == Rows::none) return std::nullopt;
   const mx::array asking = last_layer && rows == Rows::last ? last_row(x) : x;
-  const int skipped = x.shape(1) - asking.shape(1);
+  const bool all_ask = asking.shape(1) == x.shape(1);
   const mx::array query =
       finish(joined.empty() ? layer.query(asking) : joined[0], layer.query_norm,
-             config_.num_q_heads, position + skipped);
+             config_.num_q_heads,
+             all_ask ? position : mx::array(kv_cache.length(index) - 1));
   const float scale = 1.0F / std::sqrt(static_cast<float>(config_.head_dim));
   const mx::array output =
       attention_(query, keys, values, scale, query.shape(2) > 1);
@@ -256,10 +255,12 @@ std::optional<mx::array> Qwen3::step(const mx::array& tokens, KvCache& kv_cache,
   }
   const float eps = config_.rms_norm_eps;
   mx::array x = embedding_.rows(tokens);
+  const mx::array position(kv_cache.length(0));
   for (int i = 0; i < config_.num_layers; ++i) {
     const Layer& layer = layers_[i];
     const auto attended =
-        attend(i, mx::fast::rms_norm(x, layer.input_norm, eps), kv_cache, rows);
+        attend(i, mx::fast::rms_norm(x, layer.input_norm, eps), position,
+               kv_cache, rows);
     if (!attended) return std::nullopt;
     if (attended->shape(1) != x.shape(1)) x = last_row(x);
     x = mx::add(x, *attended);

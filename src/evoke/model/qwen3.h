@@ -78,6 +78,7 @@ class Qwen3 {
   std::vector<mlx::core::array> other_weights() const;
   void load_weights(bool one_by_one) const;
   std::optional<mlx::core::array> attend(int index, const mlx::core::array& x,
+                                         const mlx::core::array& position,
                                          KvCache& kv_cache, Rows rows) const;
 
   Qwen3Config config_;

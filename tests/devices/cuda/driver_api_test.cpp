@@ -70,6 +70,12 @@ TEST(DriverApi, IsTheHeadersOwn) {
   EXPECT_EQ(sizeof(LaunchAttribute), sizeof(CUlaunchAttribute));
   EXPECT_EQ(offsetof(LaunchAttribute, value),
             offsetof(CUlaunchAttribute, value));
+  EXPECT_EQ(sizeof(KernelNode), sizeof(CUDA_KERNEL_NODE_PARAMS_v2));
+  EXPECT_EQ(offsetof(KernelNode, parameters),
+            offsetof(CUDA_KERNEL_NODE_PARAMS_v2, kernelParams));
+  EXPECT_EQ(sizeof(MemsetNode), sizeof(CUDA_MEMSET_NODE_PARAMS));
+  EXPECT_EQ(offsetof(MemsetNode, width),
+            offsetof(CUDA_MEMSET_NODE_PARAMS, width));
   EXPECT_EQ(sizeof(TensorMapWords), sizeof(CUtensorMap));
   EXPECT_GE(alignof(TensorMapWords), alignof(CUtensorMap));
 #else

@@ -1,5 +1,8 @@
 #include "tests/devices/cuda/fake_gpu.h"
 
+#include <gtest/gtest.h>
+
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -32,30 +35,56 @@ void give(T* handle) {
 
 using Steps = std::vector<FakeGpu::Step>;
 
+void execute(const FakeLaunch& launch) {
+  fake().ran.push_back(launch.kernel);
+  if (launch.kernel.starts_with("evoke_run_")) {
+    fake().launches.push_back(launch);
+  }
+  const auto& body = fake().functions.at(launch.kernel)->body;
+  if (body) body(launch);
+}
+
 Status launch(const cuda::LaunchConfig* config, cuda::Function function,
               void** parameters, void**) {
   if (const Status error = fake().error_of("cuLaunchKernelEx")) return error;
   FakeLaunch launch;
-  FakeGpu::Function* const target = function_of(function);
-  launch.kernel = target->name;
+  launch.kernel = function_of(function)->name;
   launch.config = *config;
   launch.attributes.assign(config->attributes,
                            config->attributes + config->num_attributes);
   launch.parameters = parameters;
-  const auto execute = [launch, target] {
-    fake().ran.push_back(launch.kernel);
-    if (launch.kernel.starts_with("evoke_run_")) {
-      fake().launches.push_back(launch);
-    }
-    if (target->body) target->body(launch);
-  };
   // Parameters of evoke's own kernels do not outlive the call.
   if (launch.kernel.starts_with("evoke_run_")) {
-    fake().queue(execute);
+    fake().queue([launch] { execute(launch); });
   } else {
-    execute();
+    execute(launch);
   }
   return cuda::kSuccess;
+}
+
+// Graphs made by hand are chains: a node has the one before it.
+FakeLaunch& launch_of(cuda::GraphNode node) {
+  return *reinterpret_cast<FakeLaunch*>(node);
+}
+
+void set_node(FakeLaunch& launch, const cuda::KernelNode& kernel) {
+  launch.kernel = function_of(kernel.function)->name;
+  std::copy_n(kernel.grid, 3, launch.config.grid);
+  std::copy_n(kernel.block, 3, launch.config.block);
+  launch.config.shared_bytes = kernel.shared_bytes;
+  launch.parameters = kernel.parameters;
+}
+
+template <typename Run>
+void add_node(cuda::Graph graph, const cuda::GraphNode* after,
+              std::size_t num_after, cuda::GraphNode* node, Run run) {
+  Steps& steps = *reinterpret_cast<Steps*>(graph);
+  const cuda::GraphNode before = num_after == 1 ? *after : nullptr;
+  EXPECT_EQ(before, steps.empty() ? nullptr : fake().last_node);
+  const auto launch = std::make_shared<FakeLaunch>();
+  *node = reinterpret_cast<cuda::GraphNode>(launch.get());
+  fake().last_node = *node;
+  steps.push_back([run, launch] { run(*launch); });
 }
 
 // Not evoke's own sum, but one that depends on every byte and its place.
@@ -225,6 +254,42 @@ void fill_table(cuda::DriverApi& api) {
         new Steps(*reinterpret_cast<Steps*>(graph)));
     return kSuccess;
   };
+  api.graph_create = [](Graph* graph, unsigned) {
+    *graph = reinterpret_cast<Graph>(new Steps);
+    return 0;
+  };
+  api.graph_add_kernel = [](GraphNode* node, Graph graph,
+                            const GraphNode* after, std::size_t num_after,
+                            const KernelNode* kernel) -> Status {
+    const Status status = fake().error_of("cuGraphAddKernelNode_v2");
+    if (status != kSuccess) return status;
+    add_node(graph, after, num_after, node, execute);
+    set_node(launch_of(*node), *kernel);
+    return kSuccess;
+  };
+  api.graph_add_memset = [](GraphNode* node, Graph graph,
+                            const GraphNode* after, std::size_t num_after,
+                            const MemsetNode* memset, Context) {
+    add_node(graph, after, num_after, node,
+             [memset = *memset](const FakeLaunch&) {
+               fake().ran.emplace_back("fill");
+               std::memset(at(memset.data), static_cast<int>(memset.value),
+                           memset.element_bytes * memset.width * memset.height);
+             });
+    return 0;
+  };
+  api.graph_set_kernel = [](GraphNode node, const KernelNode* kernel) {
+    set_node(launch_of(node), *kernel);
+    return fake().error_of("cuGraphKernelNodeSetParams_v2");
+  };
+  api.graph_set_attribute = [](GraphNode node, LaunchAttributeId id,
+                               const LaunchAttributeValue* value) {
+    LaunchAttribute attribute{};
+    attribute.id = id;
+    attribute.value = *value;
+    launch_of(node).attributes.push_back(attribute);
+    return 0;
+  };
   api.graph_upload = [](GraphExec, Stream) { return 0; };
   api.graph_launch = [](GraphExec exec, Stream) {
     for (const auto& step : *reinterpret_cast<Steps*>(exec)) step();
@@ -246,6 +311,10 @@ void fill_table(cuda::DriverApi& api) {
     map->words[0] = address;
     map->words[1] = rank;
     map->words[2] = extents[0];
+    return 0;
+  };
+  api.tensor_map_set_address = [](TensorMapWords* map, void* address) {
+    map->words[0] = reinterpret_cast<DevicePointer>(address);
     return 0;
   };
 }

@@ -64,6 +64,7 @@ class FakeGpu {
   using Step = std::function<void()>;
   std::vector<Step>* capture = nullptr;  // where queued work goes
   void queue(Step step);
+  cuda::GraphNode last_node = nullptr;  // added to any graph
   cuda::Status error_of(const std::string& call);
 
  private:

@@ -44,6 +44,7 @@ using Stream = struct StreamTag*;
 using Event = struct EventTag*;
 using Graph = struct GraphTag*;
 using GraphExec = struct GraphExecTag*;
+using GraphNode = struct GraphNodeTag*;
 
 struct Uuid {
   unsigned char bytes[16];
@@ -104,6 +105,27 @@ struct LaunchConfig {
   Stream stream;
   LaunchAttribute* attributes;
   unsigned int num_attributes;
+};
+
+// CUDA_KERNEL_NODE_PARAMS_v2
+struct KernelNode {
+  Function function;
+  unsigned int grid[3];
+  unsigned int block[3];
+  unsigned int shared_bytes;
+  void** parameters;
+  void** extra;
+  void* kernel;  // where function is null
+  Context context;
+};
+// CUDA_MEMSET_NODE_PARAMS
+struct MemsetNode {
+  DevicePointer data;
+  std::size_t pitch;
+  unsigned int value;
+  unsigned int element_bytes;
+  std::size_t width;
+  std::size_t height;
 };
 
 // CUtensorMap and the enums of cuTensorMapEncodeTiled
@@ -191,7 +213,18 @@ enum : unsigned {
   X(graph_upload, "cuGraphUpload", (GraphExec exec, Stream stream))            \
   X(graph_launch, "cuGraphLaunch", (GraphExec exec, Stream stream))            \
   X(graph_exec_destroy, "cuGraphExecDestroy", (GraphExec exec))                \
+  X(graph_create, "cuGraphCreate", (Graph * graph, unsigned flags))            \
   X(graph_destroy, "cuGraphDestroy", (Graph graph))                            \
+  X(graph_add_kernel, "cuGraphAddKernelNode_v2",                               \
+    (GraphNode * node, Graph graph, const GraphNode* after,                    \
+     std::size_t num_after, const KernelNode* kernel))                         \
+  X(graph_add_memset, "cuGraphAddMemsetNode",                                  \
+    (GraphNode * node, Graph graph, const GraphNode* after,                    \
+     std::size_t num_after, const MemsetNode* memset, Context context))        \
+  X(graph_set_kernel, "cuGraphKernelNodeSetParams_v2",                         \
+    (GraphNode node, const KernelNode* kernel))                                \
+  X(graph_set_attribute, "cuGraphKernelNodeSetAttribute",                      \
+    (GraphNode node, LaunchAttributeId id, const LaunchAttributeValue* value)) \
   X(launch, "cuLaunchKernelEx",                                                \
     (const LaunchConfig* config, Function function, void** parameters,         \
      void** extra))                                                            \
@@ -200,7 +233,9 @@ enum : unsigned {
      DevicePointer address, const uint64_t* extents,                           \
      const uint64_t* byte_strides, const uint32_t* box,                        \
      const uint32_t* element_strides, int interleave, int swizzle,             \
-     int l2_promotion, int out_of_bounds_fill))
+     int l2_promotion, int out_of_bounds_fill))                                \
+  X(tensor_map_set_address, "cuTensorMapReplaceAddress",                       \
+    (TensorMapWords * map, void* address))
 
 struct DriverApi {
 #define EVOKE_CUDA_DECLARE(member, name, parameters) \

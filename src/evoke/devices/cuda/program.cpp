@@ -35,6 +35,7 @@ class ParameterPack {
     add(extents.data(), extents.size() * sizeof(T), alignof(T));
   }
 
+  std::size_t size() const { return offsets_.size(); }
   std::size_t bytes() const { return bytes_.size(); }
   // Into memory that stays.
   void store(std::vector<TensorMapWords>& storage,
@@ -59,6 +60,66 @@ Status BoundLaunch::queue(const DriverApi& driver, Stream stream) {
   config_.attributes = attributes_.data();
   config_.num_attributes = static_cast<unsigned>(attributes_.size());
   return driver.launch(&config_, function_, parameters_.data(), nullptr);
+}
+
+KernelNode BoundLaunch::as_node() const {
+  return {function_,
+          {config_.grid[0], config_.grid[1], config_.grid[2]},
+          {config_.block[0], config_.block[1], config_.block[2]},
+          config_.shared_bytes,
+          // Read, never written.
+          const_cast<void**>(parameters_.data()),
+          nullptr,
+          nullptr,
+          nullptr};
+}
+
+Status BoundLaunch::add_to(const DriverApi& driver, Graph graph,
+                           const GraphNode* after, std::size_t num_after,
+                           GraphNode* node) const {
+  const KernelNode kernel = as_node();
+  Status status =
+      driver.graph_add_kernel(node, graph, after, num_after, &kernel);
+  for (const LaunchAttribute& each : attributes_) {
+    if (each.id == LaunchAttributeId::programmatic_stream_serialization) {
+      continue;
+    }
+    if (status != kSuccess) break;
+    status = driver.graph_set_attribute(*node, each.id, &each.value);
+  }
+  return status;
+}
+
+Status BoundLaunch::set_tensors(const DriverApi& driver,
+                                std::span<const DeviceTensor> tensors,
+                                GraphNode node) {
+  for (const Address& each : addresses_) {
+    const DevicePointer data = tensors[each.tensor].data;
+    void* const place = parameters_[each.parameter];
+    if (!each.in_map) {
+      std::memcpy(place, &data, sizeof(data));
+      continue;
+    }
+    const Status status = driver.tensor_map_set_address(
+        static_cast<TensorMapWords*>(place),
+        reinterpret_cast<void*>(static_cast<uintptr_t>(data)));
+    if (status != kSuccess) return status;
+  }
+  const KernelNode kernel = as_node();
+  return driver.graph_set_kernel(node, &kernel);
+}
+
+std::string BoundLaunch::key() const {
+  std::string key = fmt::format("{}", fmt::ptr(function_));
+  for (const LaunchAttribute& each : attributes_) {
+    if (each.id == LaunchAttributeId::cluster) {
+      key += fmt::format("c{}x{}x{}", each.value.cluster.x,
+                         each.value.cluster.y, each.value.cluster.z);
+    } else if (each.id == LaunchAttributeId::cooperative) {
+      key += "cooperative";
+    }
+  }
+  return key;
 }
 
 Result<std::unique_ptr<Program>> Program::load(
@@ -193,11 +254,14 @@ Result<BoundLaunch> Program::bind(const LaunchPlan& plan, std::size_t index,
   if (auto allowed = allow(**found, launch); !allowed) {
     return error_of(allowed);
   }
+  const auto place_of = [&](const TensorRef& reference) {
+    return reference.index + (reference.scratch ? num_problem_tensors : 0);
+  };
   const auto tensor_of = [&](const TensorRef& reference) {
-    const std::size_t at =
-        reference.index + (reference.scratch ? num_problem_tensors : 0);
+    const std::size_t at = place_of(reference);
     return at < tensors.size() ? &tensors[at] : nullptr;
   };
+  BoundLaunch bound;
   ParameterPack pack;
   for (const auto* references : {&launch.reads, &launch.writes}) {
     for (const TensorRef& reference : *references) {
@@ -208,6 +272,7 @@ Result<BoundLaunch> Program::bind(const LaunchPlan& plan, std::size_t index,
                         "does not have",
                         launch.kernel));
       }
+      bound.addresses_.push_back({pack.size(), place_of(reference), false});
       pack.add(tensor->data);
       pack.add_extents<int32_t>(tensor->layout.shape, 1);
       pack.add_extents<int64_t>(tensor->layout.strides, 1);
@@ -228,6 +293,8 @@ Result<BoundLaunch> Program::bind(const LaunchPlan& plan, std::size_t index,
     auto words = encode_tensor_map(driver_, plan.tensor_maps[map],
                                    tensor->layout, tensor->data);
     if (!words) return error_of(words);
+    bound.addresses_.push_back(
+        {pack.size(), place_of(plan.tensor_maps[map].tensor), true});
     pack.add(*words);
   }
   for (const auto& [name, value] : plan.sizes) {
@@ -241,7 +308,6 @@ Result<BoundLaunch> Program::bind(const LaunchPlan& plan, std::size_t index,
                     launch.kernel, pack.bytes(), kMaxParameterBytes));
   }
 
-  BoundLaunch bound;
   bound.function_ = (*found)->function;
   for (std::size_t d = 0; d < 3; ++d) {
     bound.config_.grid[d] = static_cast<unsigned>(launch.threadgroups[d]);

@@ -33,8 +33,26 @@ class BoundLaunch {
 
   Status queue(const DriverApi& driver, Stream stream);
 
+  // As a node of a graph. Of a launch that may begin early the node waits for
+  // those before it.
+  Status add_to(const DriverApi& driver, Graph graph, const GraphNode* after,
+                std::size_t num_after, GraphNode* node) const;
+  // Other tensors of the same layouts, for later uses of the node.
+  Status set_tensors(const DriverApi& driver,
+                     std::span<const DeviceTensor> tensors, GraphNode node);
+  // Of two launches with the same key, nodes differ in sizes and parameters
+  // at the most.
+  std::string key() const;
+
  private:
   friend class Program;
+  // A parameter that holds the address of a tensor.
+  struct Address {
+    std::size_t parameter = 0;
+    std::size_t tensor = 0;  // as given to bind()
+    bool in_map = false;
+  };
+  KernelNode as_node() const;
   Function function_ = nullptr;
   LaunchConfig config_{};
   std::vector<LaunchAttribute> attributes_;
@@ -42,6 +60,7 @@ class BoundLaunch {
   // blocks are aligned for the widest, a tensor map.
   std::vector<TensorMapWords> storage_;
   std::vector<void*> parameters_;
+  std::vector<Address> addresses_;
 };
 
 class Program {

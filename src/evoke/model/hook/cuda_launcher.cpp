@@ -1,9 +1,9 @@
 // Compiled kernels on the stream of MLX's CUDA back end. A module of its own
 // (cuda_module.h): it names symbols that only that back end exports.
 //
-// Every call is captured into a graph of its own and so becomes one node of
-// MLX's graph, whose key tells clusters apart: a kernel with clusters that is
-// added directly corrupts operations of MLX that come later.
+// Every call is a graph of its own and so becomes one node of MLX's graph,
+// whose key tells clusters apart: a kernel with clusters that is added
+// directly corrupts operations of MLX that come later.
 #include <cuda_runtime.h>
 #include <fmt/format.h>
 #include <mlx/backend/cuda/device.h>
@@ -27,6 +27,7 @@
 #include "evoke/core/tensor.h"
 #include "evoke/devices/cuda/driver_api.h"
 #include "evoke/devices/cuda/gpu.h"
+#include "evoke/devices/cuda/launch_graph.h"
 #include "evoke/devices/cuda/program.h"
 #include "evoke/model/hook/array_layout.h"
 #include "evoke/model/hook/cuda_module.h"
@@ -135,35 +136,32 @@ DType type_of(const mx::array& tensor) {
   fail("a tensor of a type that kernels do not take");
 }
 
-void bind_tensor(const mx::array& tensor, cuda::DeviceTensor& to) {
+// False: the layout is another one than `to` had.
+bool bind_tensor(const mx::array& tensor, cuda::DeviceTensor& to) {
   to.data = pointer_of(tensor);
-  to.layout.type = type_of(tensor);
-  to.layout.shape.assign(tensor.shape().begin(), tensor.shape().end());
-  to.layout.strides = regular_strides(tensor);
-}
-
-// A kernel of the plan that would begin before the one ahead of it has ended
-// waits instead: edges of that kind inside MLX's graphs are untried.
-std::shared_ptr<const LaunchPlan> in_sequence(
-    std::shared_ptr<const LaunchPlan> plan) {
-  const auto overlaps = [](const ResolvedLaunch& each) { return each.pdl; };
-  if (std::none_of(plan->launches.begin(), plan->launches.end(), overlaps)) {
-    return plan;
+  TensorLayout& layout = to.layout;
+  const DType type = type_of(tensor);
+  std::vector<int64_t> strides = regular_strides(tensor);
+  if (layout.type == type && layout.strides == strides &&
+      std::equal(layout.shape.begin(), layout.shape.end(),
+                 tensor.shape().begin(), tensor.shape().end())) {
+    return true;
   }
-  auto copy = std::make_shared<LaunchPlan>(*plan);
-  for (ResolvedLaunch& launch : copy->launches) launch.pdl = false;
-  return copy;
+  layout.type = type;
+  layout.shape.assign(tensor.shape().begin(), tensor.shape().end());
+  layout.strides = std::move(strides);
+  return false;
 }
 
 // All of a plan that its calls share: those of one step, one for each layer.
 struct PreparedPlan {
   ProgramId program = 0;
-  std::shared_ptr<const LaunchPlan> given;  // what it is found by; kept alive
   std::shared_ptr<const LaunchPlan> plan;
   std::vector<mx::array> scratch;
   // The problem's, set anew by every call, then scratch.
   std::vector<cuda::DeviceTensor> tensors;
   std::size_t num_problem_tensors = 0;
+  std::unique_ptr<cuda::LaunchGraph> graph;  // for tensors of these layouts
 };
 
 class CudaLauncher final : public KernelLauncher {
@@ -218,27 +216,26 @@ class CudaLauncher final : public KernelLauncher {
     set_output_memory(output,
                       {blocks_->take(output.nbytes()), blocks_->deleter()});
     queue.add_temporary(output);
+    bool same_layouts = call.graph != nullptr;
     for (std::size_t i = 0; i < used.size(); ++i) {
       queue.set_input_array(used[i]);
-      bind_tensor(used[i], call.tensors[i]);
+      same_layouts &= bind_tensor(used[i], call.tensors[i]);
     }
     queue.set_output_array(output);
-    bind_tensor(output, call.tensors[used.size()]);
+    same_layouts &= bind_tensor(output, call.tensors[used.size()]);
     for (const mx::array& memory : call.scratch) {
       // A call that follows waits for this one, whatever else it reads.
       queue.set_output_array(memory);
       queue.add_temporary(memory);
     }
-    // All that may not be done while a stream is captured comes before.
-    std::vector<cuda::BoundLaunch> launches;
-    launches.reserve(call.plan->launches.size());
-    for (std::size_t i = 0; i < call.plan->launches.size(); ++i) {
-      auto launch = programs_.at(id)->bind(*call.plan, i, call.tensors,
-                                           call.num_problem_tensors);
-      if (!launch) fail(launch.error().message);
-      launches.push_back(std::move(*launch));
+    if (!same_layouts) {
+      call.graph = make_graph(call);
+    } else if (const auto status = call.graph->set_tensors(call.tensors);
+               status != cuda::kSuccess) {
+      fail(driver_->error_text(status));
     }
-    capture(queue, call, launches);
+    queue.add_graph_node(reinterpret_cast<cudaGraph_t>(call.graph->graph()),
+                         call.graph->key(), /*is_updatable=*/true);
     queue.add_completed_handler(std::move(finished));
     return num_copies;
   }
@@ -280,15 +277,14 @@ class CudaLauncher final : public KernelLauncher {
   }
 
   PreparedPlan& prepared(ProgramId id,
-                         const std::shared_ptr<const LaunchPlan>& given,
+                         const std::shared_ptr<const LaunchPlan>& plan,
                          std::size_t num_problem_tensors) {
     for (PreparedPlan& each : prepared_) {
-      if (each.given == given && each.program == id) return each;
+      if (each.plan == plan && each.program == id) return each;
     }
     PreparedPlan fresh;
     fresh.program = id;
-    fresh.given = given;
-    fresh.plan = in_sequence(given);
+    fresh.plan = plan;
     fresh.num_problem_tensors = num_problem_tensors;
     fresh.tensors.resize(num_problem_tensors);
     for (const ResolvedScratch& scratch : fresh.plan->scratch) {
@@ -348,28 +344,25 @@ class CudaLauncher final : public KernelLauncher {
     return tensor;
   }
 
-  void capture(mx::cu::CommandEncoder& queue, const PreparedPlan& call,
-               std::vector<cuda::BoundLaunch>& launches) {
-    cuda::Status queued = cuda::kSuccess;
-    const cuda::Stream stream = ours();
-    {
-      auto capture = queue.capture_context();
-      const auto add = [&](cuda::Status status) {
-        if (queued == cuda::kSuccess) queued = status;
-      };
-      for (std::size_t i = 0; i < call.scratch.size(); ++i) {
-        const ResolvedScratch& scratch = call.plan->scratch[i];
-        if (scratch.self_reset || scratch.init != ScratchInit::zero) continue;
-        add(driver_->fill_bytes(pointer_of(call.scratch[i]), 0,
-                                static_cast<std::size_t>(scratch.bytes),
-                                stream));
-      }
-      for (cuda::BoundLaunch& launch : launches) {
-        add(launch.queue(*driver_, stream));
-      }
-      capture.discard = queued != cuda::kSuccess;
+  std::unique_ptr<cuda::LaunchGraph> make_graph(const PreparedPlan& call) {
+    std::vector<cuda::LaunchGraph::Fill> fills;
+    for (std::size_t i = 0; i < call.scratch.size(); ++i) {
+      const ResolvedScratch& scratch = call.plan->scratch[i];
+      if (scratch.self_reset || scratch.init != ScratchInit::zero) continue;
+      fills.push_back({pointer_of(call.scratch[i]),
+                       static_cast<std::size_t>(scratch.bytes)});
     }
-    if (queued != cuda::kSuccess) fail(driver_->error_text(queued));
+    std::vector<cuda::BoundLaunch> launches;
+    for (std::size_t i = 0; i < call.plan->launches.size(); ++i) {
+      auto launch =
+          programs_.at(call.program)
+              ->bind(*call.plan, i, call.tensors, call.num_problem_tensors);
+      if (!launch) fail(launch.error().message);
+      launches.push_back(std::move(*launch));
+    }
+    auto graph = cuda::LaunchGraph::make(*driver_, fills, std::move(launches));
+    if (!graph) fail(graph.error().message);
+    return std::move(*graph);
   }
 
   std::shared_ptr<const cuda::DriverApi> driver_;
