@@ -43,8 +43,13 @@ class ParametersProposerTest : public testing::Test {
     EXPECT_EQ(kernel.text(), proposal->text) << "normalised already";
     return kernel;
   }
-  ParametersProposer proposer_{
-      {.dialect = Dialect::cpu, .known = {{{"D", 128}}}}};
+  static Symbols shape(int64_t Lq, int64_t Lk) {
+    return {{"D", 128}, {"Lq", Lq}, {"Lk", Lk}};
+  }
+  ParametersProposer proposer_{{.dialect = Dialect::cpu,
+                                .known = {{{"D", 128}}},
+                                .shapes = {shape(1, 1024), shape(1, 4096),
+                                           shape(64, 64), shape(256, 256)}}};
   std::string operation_;
   std::string summary_;
   std::vector<CandidateId> parents_;
@@ -67,7 +72,7 @@ TEST_F(ParametersProposerTest, IsAPureFunctionOfTheRequest) {
       ProposalRequest asked = request(seed, operation);
       asked.inspirations = {exemplar(2, kTiled)};
       const auto once = proposer_.propose(asked);
-      ParametersProposer other({.known = {{{"D", 128}}}});
+      ParametersProposer other = proposer_;
       const auto again = other.propose(asked);
       ASSERT_TRUE(once.has_value());
       EXPECT_EQ(once->text, again->text);
@@ -80,7 +85,7 @@ TEST_F(ParametersProposerTest, IsAPureFunctionOfTheRequest) {
 
 TEST_F(ParametersProposerTest, ChildrenDifferHoldConstraintsAndKeepTheCode) {
   const KernelSource parent = parsed(kSplit);
-  for (const char* operation : {"step", "jump", "specialise", ""}) {
+  for (const char* operation : {"step", "jump", "specialise", "divide", ""}) {
     for (uint64_t seed = 0; seed < 100; ++seed) {
       for (int attempt = 0; attempt < 4; ++attempt) {
         ProposalRequest asked = request(seed, operation);
@@ -165,7 +170,8 @@ TEST_F(ParametersProposerTest, AnImpossibleOperationGivesWay) {
     child(request(seed, "recombine"));  // nobody to recombine with
     instead.insert(operation_);
   }
-  EXPECT_EQ(instead, (std::set<std::string>{"step", "jump", "specialise"}));
+  EXPECT_EQ(instead,
+            (std::set<std::string>{"step", "jump", "specialise", "divide"}));
   child(request(1, "simplify"));
   EXPECT_NE(operation_, "simplify") << "nothing to remove";
   child(request(1, "unheard_of"));
@@ -197,6 +203,62 @@ TEST_F(ParametersProposerTest, SpecialisesOneVariant) {
         plan.variants[0].parameters.size() + plan.variants[1].parameters.size(),
         2u);
   }
+}
+
+// `width` and, in "any", `splits` stand in nothing that the variants launch.
+TEST_F(ParametersProposerTest, WhatAVariantDoesNotUseIsLeftAlone) {
+  for (const char* operation : {"specialise", "divide"}) {
+    std::set<std::string> moved;
+    for (uint64_t seed = 0; seed < 200; ++seed) {
+      const KernelPlan plan = child(request(seed, operation)).plan();
+      for (const Variant& variant : plan.variants) {
+        for (const auto& [name, value] : variant.parameters) {
+          moved.insert(variant.name.substr(0, 3) + " " + name);
+        }
+      }
+    }
+    EXPECT_EQ(moved, (std::set<std::string>{"dec splits", "dec tile_kv",
+                                            "any tile_kv"}))
+        << operation;
+  }
+}
+
+TEST_F(ParametersProposerTest, DividesAVariantBetweenTimedSizes) {
+  std::set<std::string> names;
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    const KernelPlan plan = child(request(seed, "divide")).plan();
+    EXPECT_EQ(operation_, "divide");
+    ASSERT_EQ(plan.variants.size(), 3U);
+    for (const Variant& variant : plan.variants) names.insert(variant.name);
+    const bool of_decode = plan.variants[1].name == "decode";
+    EXPECT_EQ(plan.variants[0].when.text(),
+              of_decode ? "(Lq == 1 && Lk >= 256) && Lk <= 2048"
+                        : "Lq == 1 && Lk >= 256");
+    const Variant& lower = plan.variants[of_decode ? 0 : 1];
+    const Variant& upper = plan.variants[of_decode ? 1 : 2];
+    EXPECT_NE(lower.parameters, upper.parameters);
+    EXPECT_EQ(lower.launches, upper.launches);
+    EXPECT_NE(summary_.find(" divided at Lk "), std::string::npos) << summary_;
+  }
+  // Lq parts the same two shapes as Lk.
+  EXPECT_EQ(names, (std::set<std::string>{"any", "any-Lk128", "decode",
+                                          "decode-Lk2048"}));
+}
+
+TEST_F(ParametersProposerTest, ADividedVariantCrossesIntoAnUndividedParent) {
+  const KernelSource divided = child(request(1, "divide"));
+  ASSERT_EQ(divided.plan().variants.size(), 3U);
+  ProposalRequest asked = request(1, "variant_crossover");
+  asked.inspirations = {exemplar(5, divided.text())};
+  std::set<std::size_t> sizes;
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    asked.rng_seed = seed;
+    const auto proposal = proposer_.propose(asked);
+    ASSERT_TRUE(proposal.has_value());
+    if (proposal->operation != "variant_crossover") continue;
+    sizes.insert(parsed(proposal->text).plan().variants.size());
+  }
+  EXPECT_TRUE(sizes.contains(3U));
 }
 
 TEST_F(ParametersProposerTest, SimplifiesWhatHasUnusedParts) {

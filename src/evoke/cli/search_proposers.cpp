@@ -9,22 +9,34 @@
 
 #include "evoke/cli/answer_readers.h"
 #include "evoke/cli/commands.h"
+#include "evoke/core/device_facts.h"
 #include "evoke/proposers/llm/prompt.h"
 
 namespace evoke::cli {
 namespace {
 
-// Compile-time letters of every shape, so that the proposer can check
-// constraints by itself.
-std::vector<Symbols> known_letters(const Laboratory& laboratory) {
+// Every timed shape's letters and the device, as conditions of variants see
+// them.
+std::vector<Symbols> timed_shapes(const Laboratory& laboratory) {
+  std::vector<Symbols> shapes;
+  for (const WorkloadShape& each : laboratory.workload.shapes) {
+    shapes.push_back(device_facts(laboratory.bench->limits()));
+    shapes.back().insert(each.shape.values.begin(), each.shape.values.end());
+  }
+  return shapes;
+}
+
+// What is known wherever a kernel is compiled, so that the proposer can check
+// constraints by itself: compile-time letters and the device.
+std::vector<Symbols> known_facts(const Laboratory& laboratory) {
   std::vector<Symbols> known;
   for (const WorkloadShape& each : laboratory.workload.shapes) {
-    Symbols letters;
+    Symbols facts = device_facts(laboratory.bench->limits());
     for (const std::string& name : laboratory.problem->signature().constants) {
-      letters[name] = each.shape.values.at(name);
+      facts[name] = each.shape.values.at(name);
     }
-    if (std::find(known.begin(), known.end(), letters) == known.end()) {
-      known.push_back(std::move(letters));
+    if (std::find(known.begin(), known.end(), facts) == known.end()) {
+      known.push_back(std::move(facts));
     }
   }
   return known;
@@ -170,7 +182,8 @@ class Opening {
   void open_parameters() {
     ParametersOptions options;
     options.dialect = facts_.dialect;
-    options.known = known_letters(judge_.laboratory);
+    options.known = known_facts(judge_.laboratory);
+    options.shapes = timed_shapes(judge_.laboratory);
     made_->parameters = std::make_unique<ParametersProposer>(options);
     made_->configs.push_back(
         {.name = "parameters", .operations = ParametersProposer::operations()});

@@ -1,4 +1,4 @@
-// What plan expressions know about the device. Private to core.
+// What plan expressions know about the device.
 #pragma once
 
 #include "evoke/base/expression.h"

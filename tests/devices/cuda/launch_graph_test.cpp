@@ -137,8 +137,9 @@ TEST_F(LaunchGraphTest, KeysTellApartWhatAnUpdateCannotChange) {
   plan.launches[0].cooperative = false;
   plan.launches.push_back(plan.launches[0]);
   const std::string twice = key();
-  std::vector<std::string> keys = {plain, of_two, of_four, cooperative, twice,
-                                   (*make({fill_of_y()}))->key()};
+  std::vector<std::string> keys = {plain,   of_two,
+                                   of_four, cooperative,
+                                   twice,   (*make({fill_of_y()}))->key()};
   std::sort(keys.begin(), keys.end());
   EXPECT_EQ(std::unique(keys.begin(), keys.end()), keys.end());
   // Signs by which MLX takes its own keys apart.

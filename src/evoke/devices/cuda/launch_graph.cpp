@@ -47,8 +47,7 @@ LaunchGraph::~LaunchGraph() {
 
 Status LaunchGraph::set_tensors(std::span<const DeviceTensor> tensors) {
   for (std::size_t i = 0; i < launches_.size(); ++i) {
-    const Status status =
-        launches_[i].set_tensors(driver_, tensors, nodes_[i]);
+    const Status status = launches_[i].set_tensors(driver_, tensors, nodes_[i]);
     if (status != kSuccess) return status;
   }
   return kSuccess;

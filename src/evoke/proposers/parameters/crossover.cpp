@@ -20,7 +20,17 @@ bool takes_everything(const Variant& variant) {
   return variant.when.names().empty();
 }
 
-// The mate's variant `index` on the parent's place of the same name.
+std::optional<std::size_t> place_of(const KernelPlan& plan,
+                                    const std::string& name) {
+  for (std::size_t v = 0; v < plan.variants.size(); ++v) {
+    if (plan.variants[v].name == name) return v;
+  }
+  return std::nullopt;
+}
+
+// The mate's variant `index` on the parent's place of the same name. Where the
+// parent has none of that name (it was never divided), in front of the one
+// that follows in the mate.
 std::optional<KernelPlan> with_variant(const KernelPlan& parent,
                                        const KernelPlan& mate,
                                        std::size_t index) {
@@ -28,20 +38,23 @@ std::optional<KernelPlan> with_variant(const KernelPlan& parent,
     return std::nullopt;
   }
   KernelPlan plan = parent;
-  for (std::size_t v = 0; v < plan.variants.size(); ++v) {
-    Variant& variant = plan.variants[v];
-    if (variant.name != mate.variants[index].name) continue;
-    variant.when = mate.variants[index].when;
-    variant.launches = mate.variants[index].launches;
-    variant.parameters.clear();
-    for (const Parameter& parameter : plan.parameters) {
-      set_effective_value(
-          plan, v, parameter,
-          effective_value(mate, index, *mate.find_parameter(parameter.name)));
+  auto place = place_of(plan, mate.variants[index].name);
+  if (!place && index + 1 < mate.variants.size()) {
+    place = place_of(plan, mate.variants[index + 1].name);
+    if (place) {
+      plan.variants.insert(
+          plan.variants.begin() + static_cast<std::ptrdiff_t>(*place),
+          Variant());
     }
-    return plan;
   }
-  return std::nullopt;
+  if (!place) return std::nullopt;
+  plan.variants[*place] = mate.variants[index];
+  for (const Parameter& parameter : plan.parameters) {
+    set_effective_value(
+        plan, *place, parameter,
+        effective_value(mate, index, *mate.find_parameter(parameter.name)));
+  }
+  return plan;
 }
 
 }  // namespace

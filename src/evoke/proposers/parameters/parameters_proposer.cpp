@@ -9,8 +9,10 @@
 #include "evoke/base/rng.h"
 #include "evoke/core/kernel_text.h"
 #include "evoke/proposers/parameters/crossover.h"
+#include "evoke/proposers/parameters/division.h"
 #include "evoke/proposers/parameters/genes.h"
 #include "evoke/proposers/parameters/simplify.h"
+#include "evoke/proposers/parameters/usage.h"
 
 namespace evoke {
 namespace {
@@ -38,6 +40,7 @@ class Answer {
         options_(options),
         parent_(std::move(parent)),
         plain_parent_(normalised(parent_.plan())),
+        in_use_(names_in_use(parent_)),
         rng_(request.rng_seed) {}
 
   Result<Proposal> find() {
@@ -66,8 +69,9 @@ class Answer {
   // The operation asked for, then the others in random order; simplifying
   // only on request, for it hardly ever makes a kernel faster.
   std::vector<std::string> order() {
-    std::vector<std::string> others{"step", "jump", "recombine", "specialise",
-                                    "variant_crossover"};
+    std::vector<std::string> others{"step",       "jump",
+                                    "recombine",  "variant_crossover",
+                                    "specialise", "divide"};
     rng_.shuffle(others);
     std::vector<std::string> order;
     if (!request_.operation.empty()) order.push_back(request_.operation);
@@ -84,12 +88,55 @@ class Answer {
     if (operation == "recombine") return recombine();
     if (operation == "variant_crossover") return variant_crossover();
     if (operation == "specialise") return specialise();
+    if (operation == "divide") return divide();
     if (operation == "simplify") return simplify();
     return std::nullopt;
   }
 
   Child unchanged() const {
     return {parent_.plan(), std::string(parent_.code()), "", 0};
+  }
+
+  // Whether the gene can change what is launched. `plan`: of the parent's
+  // variants.
+  bool matters(const KernelPlan& plan, const Gene& gene) const {
+    const std::string& name = plan.parameters[gene.parameter].name;
+    if (gene.variant != Gene::kGlobal) {
+      return in_use_[gene.variant].contains(name);
+    }
+    for (std::size_t v = 0; v < plan.variants.size(); ++v) {
+      const bool own = plan.variants[v].parameters.contains(name);
+      if (!own && in_use_[v].contains(name)) return true;
+    }
+    return false;
+  }
+
+  std::vector<Gene> genes_that_matter(const KernelPlan& plan) const {
+    std::vector<Gene> genes = genes_of(plan);
+    std::erase_if(genes,
+                  [&](const Gene& gene) { return !matters(plan, gene); });
+    return genes;
+  }
+
+  // Parameters of which the parent's variant can have another value.
+  std::vector<std::size_t> choices_in(std::size_t variant) const {
+    std::vector<std::size_t> found;
+    const auto& parameters = parent_.plan().parameters;
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      if (parameters[i].choices.size() > 1 &&
+          matters(parent_.plan(), {variant, i})) {
+        found.push_back(i);
+      }
+    }
+    return found;
+  }
+
+  void mutate(KernelPlan& plan, const Gene& gene) {
+    if (rng_.chance(0.5)) {
+      move_to_neighbour(plan, gene);
+    } else {
+      move_anywhere(plan, gene);
+    }
   }
 
   void move_to_neighbour(KernelPlan& plan, const Gene& gene) {
@@ -110,7 +157,7 @@ class Answer {
   // What was made before from this parent is known: later attempts go
   // further.
   std::optional<Child> step() {
-    const auto genes = genes_of(parent_.plan());
+    const auto genes = genes_that_matter(parent_.plan());
     if (genes.empty()) return std::nullopt;
     Child child = unchanged();
     const int count = 1 + request_.attempt / 2;
@@ -121,7 +168,7 @@ class Answer {
   }
 
   std::optional<Child> jump() {
-    auto genes = genes_of(parent_.plan());
+    auto genes = genes_that_matter(parent_.plan());
     if (genes.empty()) return std::nullopt;
     std::size_t count = 1 + static_cast<std::size_t>(request_.attempt);
     while (rng_.chance(0.5)) ++count;
@@ -159,7 +206,7 @@ class Answer {
     if (plan) child.plan = *std::move(plan);
     // A gene may also mutate on the way, or two equal parents have nothing
     // new to say.
-    const auto genes = genes_of(child.plan);
+    const auto genes = genes_that_matter(child.plan);
     if (!genes.empty() && rng_.chance(0.25)) {
       move_to_neighbour(child.plan, rng_.pick(genes));
     }
@@ -216,23 +263,40 @@ class Answer {
     if (plan.variants.size() < 2) return std::nullopt;
     std::vector<Gene> places;
     for (std::size_t v = 0; v < plan.variants.size(); ++v) {
-      for (std::size_t i = 0; i < plan.parameters.size(); ++i) {
-        const Parameter& parameter = plan.parameters[i];
-        if (parameter.choices.size() > 1 &&
-            !plan.variants[v].parameters.contains(parameter.name)) {
-          places.push_back({v, i});
+      for (const std::size_t parameter : choices_in(v)) {
+        const std::string& name = plan.parameters[parameter].name;
+        if (!plan.variants[v].parameters.contains(name)) {
+          places.push_back({v, parameter});
         }
       }
     }
     if (places.empty()) return std::nullopt;
     // The copy alone would be the same kernel: it moves at once.
     Child child = unchanged();
-    const Gene gene = rng_.pick(places);
-    if (rng_.chance(0.5)) {
-      move_to_neighbour(child.plan, gene);
-    } else {
-      move_anywhere(child.plan, gene);
+    mutate(child.plan, rng_.pick(places));
+    return child;
+  }
+
+  std::optional<Child> divide() {
+    if (!divisions_) {
+      divisions_ = divisions_of(parent_.plan(), options_.shapes);
+      std::erase_if(*divisions_, [&](const Division& each) {
+        return choices_in(each.variant).empty();
+      });
     }
+    if (divisions_->empty()) return std::nullopt;
+    const Division& division = rng_.pick(*divisions_);
+    const std::size_t parameter = rng_.pick(choices_in(division.variant));
+    Child child = unchanged();
+    child.plan = divided(child.plan, division);
+    // Alone the division would change nothing: one side moves at once.
+    const std::size_t side = division.variant + (rng_.chance(0.5) ? 1 : 0);
+    const KernelPlan before = child.plan;
+    mutate(child.plan, {side, parameter});
+    child.summary = fmt::format("{} divided at {} {}; {}",
+                                parent_.plan().variants[division.variant].name,
+                                division.size, division.largest,
+                                describe_change(before, child.plan));
     return child;
   }
 
@@ -274,10 +338,12 @@ class Answer {
   const ParametersOptions& options_;
   KernelSource parent_;
   KernelPlan plain_parent_;
+  std::vector<Names> in_use_;  // by the parent's variants
   Rng rng_;
   std::optional<std::vector<std::pair<CandidateId, KernelSource>>> mates_;
   // (mate, variant) pairs not tried yet.
   std::optional<std::vector<std::pair<std::size_t, std::size_t>>> crossings_;
+  std::optional<std::vector<Division>> divisions_;
 };
 
 }  // namespace
@@ -286,8 +352,8 @@ ParametersProposer::ParametersProposer(ParametersOptions options)
     : options_(std::move(options)) {}
 
 std::vector<std::string> ParametersProposer::operations() {
-  return {"step",       "jump",    "recombine", "variant_crossover",
-          "specialise", "simplify"};
+  return {"step",       "jump",   "recombine", "variant_crossover",
+          "specialise", "divide", "simplify"};
 }
 
 Result<Proposal> ParametersProposer::propose(const ProposalRequest& request) {

@@ -18,6 +18,9 @@ struct ParametersOptions {
   // of shape: {"D": 128, "causal": 0, "num_sms": 8}. Constraints are then
   // checked before anything is proposed; empty: by the judge.
   std::vector<Symbols> known = {};
+  // All that conditions may name beside parameters, one entry per shape that
+  // is timed; empty: variants are not divided.
+  std::vector<Symbols> shapes = {};
   int draws = 24;  // tries of one operation before another one is taken
 };
 
@@ -30,6 +33,8 @@ class ParametersProposer : public Proposer {
   // recombine         each gene from the parent or from another elite
   // variant_crossover one variant from another elite
   // specialise        one variant gets its own value of a parameter
+  // divide            a variant becomes two, between sizes of timed shapes,
+  //                   of which one gets its own value of a parameter
   // simplify          removes what provably does nothing
   static std::vector<std::string> operations();
 

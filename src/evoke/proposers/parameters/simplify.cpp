@@ -8,6 +8,7 @@
 #include "evoke/core/kernel_text.h"
 #include "evoke/proposers/parameters/genes.h"
 #include "evoke/proposers/parameters/source_items.h"
+#include "evoke/proposers/parameters/usage.h"
 
 namespace evoke::parameters {
 namespace {
@@ -16,10 +17,6 @@ bool always_holds(const Expression& condition) {
   if (!condition.names().empty()) return false;
   const auto value = condition.evaluate({});
   return value && *value != 0;
-}
-
-void add(Names& names, const Expression& expression) {
-  names.insert(expression.names().begin(), expression.names().end());
 }
 
 bool is_launched_with(const KernelPlan& plan, const std::string& tensor) {
@@ -38,18 +35,13 @@ bool is_launched_with(const KernelPlan& plan, const std::string& tensor) {
 // Every name that the plan's expressions use.
 Names names_in(const KernelPlan& plan) {
   Names names;
-  for (const auto& constraint : plan.constraints) add(names, constraint);
-  for (const ScratchTensor& scratch : plan.scratch) {
-    for (const auto& extent : scratch.shape) add(names, extent);
-  }
-  for (const Derived& derived : plan.derived) add(names, derived.value);
+  const auto add = [&](const Expression& expression) {
+    names.insert(expression.names().begin(), expression.names().end());
+  };
+  for (const Expression& constraint : plan.constraints) add(constraint);
+  for (const Derived& derived : plan.derived) add(derived.value);
   for (const Variant& variant : plan.variants) {
-    add(names, variant.when);
-    for (const Launch& launch : variant.launches) {
-      for (const auto& extent : launch.threadgroups) add(names, extent);
-      for (const auto& extent : launch.threads) add(names, extent);
-      add(names, launch.dynamic_memory);
-    }
+    names.merge(names_in_plan(plan, variant));
   }
   return names;
 }
@@ -60,39 +52,6 @@ Names launched_kernels(const KernelPlan& plan) {
     for (const Launch& launch : variant.launches) kernels.insert(launch.kernel);
   }
   return kernels;
-}
-
-bool any_in(const Names& names, const Names& others) {
-  return std::any_of(names.begin(), names.end(),
-                     [&](const auto& name) { return others.contains(name); });
-}
-
-// Which items are reached from launched kernels and from nameless items.
-std::vector<bool> items_in_use(const std::vector<SourceItem>& items,
-                               const Names& kernels) {
-  std::vector<bool> used(items.size(), false);
-  Names wanted;
-  const auto use = [&](std::size_t i) {
-    used[i] = true;
-    wanted.insert(items[i].identifiers.begin(), items[i].identifiers.end());
-  };
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    const bool root = items[i].kind == SourceItem::Kind::nameless ||
-                      (items[i].kind == SourceItem::Kind::kernel &&
-                       any_in(items[i].names, kernels));
-    if (root) use(i);
-  }
-  for (bool changed = true; std::exchange(changed, false);) {
-    for (std::size_t i = 0; i < items.size(); ++i) {
-      if (used[i] || items[i].kind == SourceItem::Kind::kernel ||
-          !any_in(items[i].names, wanted)) {
-        continue;
-      }
-      use(i);
-      changed = true;
-    }
-  }
-  return used;
 }
 
 }  // namespace

@@ -263,6 +263,11 @@ class ItemReader {
   SourceItems result_;
 };
 
+bool any_in(const Names& names, const Names& others) {
+  return std::any_of(names.begin(), names.end(),
+                     [&](const auto& name) { return others.contains(name); });
+}
+
 }  // namespace
 
 SourceItems items_of(std::string_view code) { return ItemReader(code).run(); }
@@ -282,6 +287,33 @@ std::string rename_identifiers(
   }
   out.append(code.substr(copied));
   return out;
+}
+
+std::vector<bool> items_in_use(const std::vector<SourceItem>& items,
+                               const Names& kernels) {
+  std::vector<bool> used(items.size(), false);
+  Names wanted;
+  const auto use = [&](std::size_t i) {
+    used[i] = true;
+    wanted.insert(items[i].identifiers.begin(), items[i].identifiers.end());
+  };
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const bool root = items[i].kind == SourceItem::Kind::nameless ||
+                      (items[i].kind == SourceItem::Kind::kernel &&
+                       any_in(items[i].names, kernels));
+    if (root) use(i);
+  }
+  for (bool changed = true; std::exchange(changed, false);) {
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      if (used[i] || items[i].kind == SourceItem::Kind::kernel ||
+          !any_in(items[i].names, wanted)) {
+        continue;
+      }
+      use(i);
+      changed = true;
+    }
+  }
+  return used;
 }
 
 }  // namespace evoke::parameters

@@ -36,6 +36,10 @@ struct SourceItems {
 
 SourceItems items_of(std::string_view code);
 
+// Which items are reached from these kernels and from nameless items.
+std::vector<bool> items_in_use(const std::vector<SourceItem>& items,
+                               const Names& kernels);
+
 // The same text with identifiers exchanged; comments and literals stay.
 std::string rename_identifiers(
     std::string_view code,
