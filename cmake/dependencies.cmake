@@ -16,6 +16,7 @@ pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc>=2.6)
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
   pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp>=2.5)
   pkg_check_modules(libdw REQUIRED IMPORTED_TARGET libdw>=0.187)
+  pkg_check_modules(jemalloc REQUIRED IMPORTED_TARGET jemalloc>=5.2)
 endif()
 
 # MLX: `python -m mlx --cmake-dir` of the project's own .venv, or -DMLX_ROOT.
