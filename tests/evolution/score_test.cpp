@@ -90,6 +90,28 @@ TEST(Score, BeyondNoiseMeansBeyondFloorMdeAndInterval) {
   EXPECT_FALSE(beyond_noise({std::nan(""), 0, 0, 0, 1}, exact, 0.005));
 }
 
+// 2 % at one of four shapes is 0.5 % in the mean; the other three are exact.
+TEST(Score, TheFloorIsForWhatWasRaced) {
+  Outcome outcome = measured(1.005, 1.004, 1.006);
+  Measurements measurements;
+  ShapeMeasurement shape;
+  shape.weight = 1;
+  shape.minimum_effect = 0.004;
+  measurements.shapes.push_back(shape);
+  shape.minimum_effect = 0;
+  shape.same_code = true;
+  for (int i = 0; i < 3; ++i) measurements.shapes.push_back(shape);
+  outcome.measurements = measurements;
+  const Score one = *score_of(outcome);
+  EXPECT_DOUBLE_EQ(one.raced, 0.25);
+  const Score itself{0, 0, 0, 0, 1, 0};
+  EXPECT_TRUE(beyond_noise(one, itself, 0.01));
+  EXPECT_FALSE(beyond_noise(one, itself, 0.03));
+  const Score elsewhere{0, 0, 0, 0, 1, 0.25};
+  EXPECT_FALSE(beyond_noise(one, elsewhere, 0.01)) << "they may share no shape";
+  EXPECT_DOUBLE_EQ(combined(elsewhere, itself).raced, 0.25);
+}
+
 TEST(Score, MeasuringAgainNarrowsTheNoise) {
   const Score first{0.10, 0.02, 0.04, 0.01, 1};
   const Score second{0.04, 0.02, 0.04, 0.01, 1};

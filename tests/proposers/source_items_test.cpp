@@ -62,13 +62,28 @@ TEST(SourceItems, OffsetsFrameTheTokens) {
   EXPECT_EQ(source.items[1].identifiers, (Names{"KERNEL", "k"}));
 }
 
+TEST(SourceItems, ANamespaceIsOneItemThatItsNameReaches) {
+  const SourceItems source = items_of(
+      "namespace left { int a; int f(int x) { return x; } }\n"
+      "namespace right { int b; }\nint c() { return left::f(1); }\n"
+      "KERNEL(k) { using namespace right; c(); }\nKERNEL(other) { b; }");
+  EXPECT_TRUE(source.understood);
+  ASSERT_EQ(source.items.size(), 5U);
+  EXPECT_EQ(source.items[0].names, (Names{"left"}));
+  EXPECT_EQ(items_in_use(source.items, {"k"}),
+            (std::vector<bool>{true, true, true, true, false}));
+  EXPECT_EQ(items_in_use(source.items, {"other"}),
+            (std::vector<bool>{false, false, false, false, true}));
+}
+
 TEST(SourceItems, SaysWhatItDoesNotUnderstand) {
   for (const char* code :
        {"#define X 1\n", "#if A\nint a;\n", "#if A\nKERNEL(k) {}\n#endif\n",
-        "namespace { int x; }", "inline A operator+(A a, A b) { return a; }",
-        "int a, b;", "using namespace std;",
-        "template <> int f<3>() { return 3; }", "void f() {", "int f() } ",
-        "extern int x;", "typedef int y;"}) {
+        "namespace { int x; }", "namespace a::b { int x; }", "namespace a = b;",
+        "namespace a { KERNEL(k) {} }",
+        "inline A operator+(A a, A b) { return a; }", "int a, b;",
+        "using namespace std;", "template <> int f<3>() { return 3; }",
+        "void f() {", "int f() } ", "extern int x;", "typedef int y;"}) {
     EXPECT_FALSE(items_of(code).understood) << code;
   }
   EXPECT_TRUE(items_of("").understood);

@@ -330,6 +330,7 @@ void Population::add_to(Fingerprint& fingerprint) const {
       fingerprint.add(entry.score->below);
       fingerprint.add(entry.score->above);
       fingerprint.add(entry.score->minimum_effect);
+      fingerprint.add(entry.score->raced);
       fingerprint.add(entry.score->measurements);
     }
     fingerprint.add(entry.cell);

@@ -14,22 +14,27 @@ constexpr double kErrorsInEffect = 2.58;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// The MDE of a fitness: errors of the shapes may share a cause, so their MDEs
-// are averaged by weight and not added as squares.
-double minimum_effect_of(const Measurements& measurements) {
+// What the ranked shapes say beside the fitness: those raced cold against the
+// first baseline.
+void add_shapes(const Measurements& measurements, Score& score) {
   const std::string* baseline = nullptr;
   double weights = 0;
-  double sum = 0;
+  double effects = 0;
+  double raced = 0;
   for (const ShapeMeasurement& shape : measurements.shapes) {
     if (shape.cache_state != CacheState::cold) continue;
     if (!baseline) baseline = &shape.baseline;
     if (shape.baseline != *baseline || !(shape.weight > 0)) continue;
     weights += shape.weight;
-    sum += shape.weight * shape.minimum_effect;
+    effects += shape.weight * shape.minimum_effect;
+    if (!shape.same_code) raced += shape.weight;
   }
-  if (!(weights > 0)) return 0;
-  const double effect = sum / weights;
-  return effect >= 0 ? effect : kInfinity;  // NaN too
+  if (!(weights > 0)) return;
+  // Errors of the shapes may share a cause, so their MDEs are averaged by
+  // weight and not added as squares.
+  const double effect = effects / weights;
+  score.minimum_effect = effect >= 0 ? effect : kInfinity;  // NaN too
+  score.raced = raced / weights;
 }
 
 }  // namespace
@@ -52,9 +57,7 @@ std::optional<Score> score_of(const Outcome& outcome) {
   if (!(score.below >= 0)) score.below = kInfinity;
   if (!(score.above >= 0)) score.above = kInfinity;
   score.measurements = 1;
-  if (outcome.measurements) {
-    score.minimum_effect = minimum_effect_of(*outcome.measurements);
-  }
+  if (outcome.measurements) add_shapes(*outcome.measurements, score);
   return score;
 }
 
@@ -70,14 +73,16 @@ Score combined(const Score& a, const Score& b) {
   mean.minimum_effect =
       std::hypot(share_a * a.minimum_effect, share_b * b.minimum_effect);
   mean.measurements = a.measurements + b.measurements;
+  mean.raced = std::max(a.raced, b.raced);
   return mean;
 }
 
 double noise_limit(const Score& higher, const Score& lower, double floor) {
   const double effect = std::hypot(higher.minimum_effect, lower.minimum_effect);
   const double interval = std::hypot(higher.below, lower.above);
+  const double raced = std::min(higher.raced + lower.raced, 1.0);
   return std::max(
-      {floor, effect / kErrorsInEffect, interval / kErrorsInInterval});
+      {floor * raced, effect / kErrorsInEffect, interval / kErrorsInInterval});
 }
 
 bool beyond_noise(const Score& challenger, const Score& holder, double floor) {

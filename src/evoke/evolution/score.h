@@ -14,6 +14,9 @@ struct Score {
   double above = 0;           //
   double minimum_effect = 0;  // MDE of one such score, as a log ratio
   int measurements = 0;       // how many it is the mean of
+  // Share of the weight that was raced: elsewhere it is the same code as what
+  // it was measured against, and that is exact.
+  double raced = 1;
 
   Fitness fitness() const;
   bool operator==(const Score&) const = default;
@@ -30,7 +33,7 @@ Score combined(const Score& a, const Score& b);
 
 // What noise alone makes of the log ratio between two equal kernels, one
 // standard error of it: from both MDEs or from both intervals, whichever is
-// more, and at least `floor`.
+// more, and at least `floor` over the share of the weight that either raced.
 double noise_limit(const Score& higher, const Score& lower, double floor);
 
 // Whether `challenger` is greater than `holder` by more than that: then five

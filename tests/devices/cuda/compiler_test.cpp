@@ -96,6 +96,24 @@ TEST(CudaCompiler, TablesAndConstantsAreNotState) {
   EXPECT_GE(reply.report["constant_bytes"], 16);
 }
 
+// NVRTC writes constants into the object whether or not code reads them.
+TEST(CudaCompiler, ConstantsOfOtherKernelsDoNotChangeTheCode) {
+  EVOKE_NEEDS_NVRTC();
+  const auto with = [](int elsewhere, int here) {
+    const std::string constants =
+        "constexpr int kElsewhere = " + std::to_string(elsewhere) +
+        ";\nconstexpr int kHere = " + std::to_string(here) + ";\n";
+    return compile(
+        scale_file("  y[threadIdx.x] = a * kHere;", "", "", constants));
+  };
+  const CompileReply first = with(128, 3);
+  const CompileReply second = with(144, 3);
+  ASSERT_EQ(first.status, Status::ok) << first.diagnostics;
+  EXPECT_NE(first.artifact, second.artifact);
+  EXPECT_EQ(first.report["code_hash"], second.report["code_hash"]);
+  EXPECT_NE(first.report["code_hash"], with(128, 4).report["code_hash"]);
+}
+
 TEST(CudaCompiler, RefusesClocks) {
   EVOKE_NEEDS_NVRTC();
   const CompileReply word = compile(scale_file("  y[0] = clock64();"));

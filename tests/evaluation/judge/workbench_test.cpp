@@ -49,7 +49,7 @@ TEST_F(WorkbenchTest, CompilesWhatShapesNeed) {
   EXPECT_FALSE(compile(build));
   ASSERT_EQ(build.units().size(), 1U);
   EXPECT_FALSE(only_unit(build).compiled.artifact.empty());
-  EXPECT_EQ(only_unit(build).object_hash.size(), 32U);
+  EXPECT_EQ(only_unit(build).code_hash.size(), 32U);
 }
 
 TEST_F(WorkbenchTest, CompilesEqualUnitsOnce) {
@@ -66,7 +66,7 @@ TEST_F(WorkbenchTest, CompilesEqualUnitsOnce) {
   KernelBuild stepped = plan(replaced(text, "value = 1", "value = 2"));
   EXPECT_FALSE(compile(stepped));
   EXPECT_TRUE(only_unit(stepped).was_cached);
-  EXPECT_EQ(only_unit(stepped).object_hash, only_unit(first).object_hash);
+  EXPECT_EQ(only_unit(stepped).code_hash, only_unit(first).code_hash);
 }
 
 TEST_F(WorkbenchTest, ManyThreadsCompileAUnitOnce) {

@@ -3,11 +3,14 @@
 #include <cxxabi.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cstdlib>
 #include <functional>
 #include <map>
 #include <memory>
+
+#include "evoke/base/hash.h"
 
 namespace evoke::cuda {
 namespace {
@@ -46,6 +49,18 @@ bool matches(std::string_view word, std::string_view pattern) {
   return word == pattern;
 }
 
+// Behind the comment or string that begins at `at`; `at` where none does.
+std::size_t after_comment(std::string_view ptx, std::size_t at) {
+  const std::string_view rest = ptx.substr(at);
+  std::string_view end;
+  if (rest.starts_with("//")) end = "\n";
+  if (rest.starts_with("/*")) end = "*/";
+  if (rest.starts_with("\"")) end = "\"";
+  if (end.empty()) return at;
+  const std::size_t found = ptx.find(end, at + (end == "*/" ? 2 : 1));
+  return found == ptx.npos ? ptx.size() : found + end.size();
+}
+
 // Walks over the words of PTX, without comments.
 class PtxCheck {
  public:
@@ -54,7 +69,11 @@ class PtxCheck {
 
   Result<void> run() {
     while (at_ < ptx_.size()) {
-      if (skip_comment()) continue;
+      const std::size_t next = after_comment(ptx_, at_);
+      if (next != at_) {
+        at_ = next;
+        continue;
+      }
       const char c = ptx_[at_];
       if (c == '{') ++depth_;
       if (c == '}' && --depth_ == 0) entry_.clear();
@@ -80,18 +99,6 @@ class PtxCheck {
   static std::string_view kernel_name(std::string_view entry) {
     constexpr std::string_view kPrefix = "evoke_run_";
     return entry.starts_with(kPrefix) ? entry.substr(kPrefix.size()) : entry;
-  }
-
-  bool skip_comment() {
-    const std::string_view rest = ptx_.substr(at_);
-    std::string_view end;
-    if (rest.starts_with("//")) end = "\n";
-    if (rest.starts_with("/*")) end = "*/";
-    if (rest.starts_with("\"")) end = "\"";
-    if (end.empty()) return false;
-    const std::size_t found = ptx_.find(end, at_ + (end == "*/" ? 2 : 1));
-    at_ = found == ptx_.npos ? ptx_.size() : found + end.size();
-    return true;
   }
 
   // Variables that no instruction names cannot be reached: NVRTC writes down
@@ -160,6 +167,30 @@ class PtxCheck {
 Result<void> check_ptx(std::string_view ptx,
                        const std::set<std::string>& waiting) {
   return PtxCheck(ptx, waiting).run();
+}
+
+std::string code_hash(std::string_view ptx) {
+  constexpr std::string_view kVariable = ".global ";
+  std::string code;
+  int depth = 0;  // of brackets: `.ptr .global` stands in parameter lists
+  for (std::size_t at = 0; at < ptx.size();) {
+    const std::size_t next = after_comment(ptx, at);
+    const char c = ptx[at];
+    const bool word_begins = at == 0 || !is_word(ptx[at - 1]);
+    if (next != at) {
+      code.append(ptx.substr(at, next - at));
+      at = next;
+    } else if (depth == 0 && word_begins &&
+               ptx.substr(at).starts_with(kVariable)) {
+      at = std::min(ptx.find(';', at), ptx.size() - 1) + 1;
+    } else {
+      if (c == '{' || c == '(') ++depth;
+      if (c == '}' || c == ')') --depth;
+      code.push_back(c);
+      ++at;
+    }
+  }
+  return hash_hex(code);
 }
 
 }  // namespace evoke::cuda

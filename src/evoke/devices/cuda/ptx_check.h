@@ -1,6 +1,6 @@
-// What no kernel may do, looked for in its PTX: text that the compiler wrote
-// from the finished program, in which no macro hides anything. Inline assembly
-// stands in it word for word.
+// What a kernel's PTX says: text that the compiler wrote from the finished
+// program, in which no macro hides anything. Inline assembly stands in it word
+// for word.
 #pragma once
 
 #include <set>
@@ -11,11 +11,16 @@
 
 namespace evoke::cuda {
 
-// An error names the instruction, or the variable in global memory that code
-// uses. `waiting`: kernels (as entry points) that
-// start before their predecessor has ended and therefore must contain
+// What no kernel may do. An error names the instruction, or the variable in
+// global memory that code uses. `waiting`: kernels (as entry points) that start
+// before their predecessor has ended and therefore must contain
 // griddepcontrol.wait.
 Result<void> check_ptx(std::string_view ptx,
                        const std::set<std::string>& waiting);
+
+// Of a program that passed: equal hashes say equal code. Left out are variables
+// in global memory, which no code names there: NVRTC writes down every
+// constexpr of the text, those of other variants' kernels too.
+std::string code_hash(std::string_view ptx);
 
 }  // namespace evoke::cuda

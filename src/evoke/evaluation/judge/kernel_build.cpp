@@ -37,11 +37,11 @@ Json KernelBuild::identity_at(const Shape& shape) const {
   if (!plan) return nullptr;
   const auto unit = units_.find(unit_of(*plan));
   if (unit == units_.end()) return nullptr;
-  // The object holds the constants already; which variant of the file it came
+  // The code holds the constants already; which variant of the file it came
   // from does not matter.
   plan->constants.clear();
   plan->variant = 0;
-  return Json::array({unit->second->object_hash, protocol::to_json(*plan)});
+  return Json::array({unit->second->code_hash, protocol::to_json(*plan)});
 }
 
 RunnerResult<KernelBuild::Unit> KernelBuild::unit(

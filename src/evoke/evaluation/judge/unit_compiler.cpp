@@ -16,7 +16,11 @@ using Unit = std::shared_ptr<const CompiledUnit>;
 
 Unit make_unit(protocol::Compiled compiled, bool was_cached) {
   auto unit = std::make_shared<CompiledUnit>();
-  unit->object_hash = hash_hex(std::span(compiled.artifact));
+  // Compilers that write more than code into an object have a hash of that.
+  const auto named = compiled.report.find("code_hash");
+  unit->code_hash = named != compiled.report.end() && named->is_string()
+                        ? named->get<std::string>()
+                        : hash_hex(std::span(compiled.artifact));
   unit->compiled = std::move(compiled);
   unit->was_cached = was_cached;
   return unit;

@@ -22,7 +22,7 @@ namespace evoke::judge {
 
 struct CompiledUnit {
   protocol::Compiled compiled;
-  std::string object_hash;  // of the artifact
+  std::string code_hash;  // equal for units that are compiled to equal code
   bool was_cached = false;
 };
 

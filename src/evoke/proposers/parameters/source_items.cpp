@@ -189,6 +189,7 @@ class ItemReader {
     bool assigned = false;    // '=' outside brackets
     bool parameters = false;  // '(...)' outside brackets
     bool type = is_one_of(text(first), {"struct", "class", "enum", "union"});
+    const bool space = text(first) == "namespace";
     bool comma = false;
     std::string declared;  // the identifier before the first ( = [ { or ;
     std::size_t angle = 0;
@@ -217,13 +218,25 @@ class ItemReader {
       }
       if (is_one_of(token, {"{", "(", "["})) ++depth;
       if (is_one_of(token, {"}", ")", "]"})) --depth;
-      const bool body_ends =
-          depth == 0 && token == "}" && parameters && !assigned && !type;
+      const bool body_ends = depth == 0 && token == "}" &&
+                             (space || (parameters && !assigned && !type));
       if (depth < 0 || (depth == 0 && token == ";") || body_ends) break;
     }
     const bool ended = at_ < tokens_.size() && depth == 0;
     at_ = std::min(at_ + 1, tokens_.size());
     classify(first, ended && !comma, std::move(declared));
+  }
+
+  // namespace name { ... } without kernels: what is in it is reached by that
+  // name alone.
+  bool is_plain_namespace(std::size_t first) const {
+    if (!is_identifier(first + 1) || text(first + 2) != "{") return false;
+    for (std::size_t i = first; i < at_; ++i) {
+      if (text(i) == "KERNEL" || tokens_[i].kind == Token::Kind::directive) {
+        return false;
+      }
+    }
+    return true;
   }
 
   void classify(std::size_t first, bool sound, std::string declared) {
@@ -239,6 +252,10 @@ class ItemReader {
     }
     if (start == "using" && is_identifier(first + 1) &&
         text(first + 2) == "=") {
+      return add(first, SourceItem::Kind::declaration,
+                 {std::string(text(first + 1))});
+    }
+    if (start == "namespace" && sound && is_plain_namespace(first)) {
       return add(first, SourceItem::Kind::declaration,
                  {std::string(text(first + 1))});
     }
