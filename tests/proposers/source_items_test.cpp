@@ -64,7 +64,7 @@ TEST(SourceItems, OffsetsFrameTheTokens) {
 
 TEST(SourceItems, ANamespaceIsOneItemThatItsNameReaches) {
   const SourceItems source = items_of(
-      "namespace left { int a; int f(int x) { return x; } }\n"
+      "namespace left { int a; int f(int x) {\n#pragma unroll\nreturn x; } }\n"
       "namespace right { int b; }\nint c() { return left::f(1); }\n"
       "KERNEL(k) { using namespace right; c(); }\nKERNEL(other) { b; }");
   EXPECT_TRUE(source.understood);
@@ -80,7 +80,7 @@ TEST(SourceItems, SaysWhatItDoesNotUnderstand) {
   for (const char* code :
        {"#define X 1\n", "#if A\nint a;\n", "#if A\nKERNEL(k) {}\n#endif\n",
         "namespace { int x; }", "namespace a::b { int x; }", "namespace a = b;",
-        "namespace a { KERNEL(k) {} }",
+        "namespace a { KERNEL(k) {} }", "namespace a {\n#define X 1\n}",
         "inline A operator+(A a, A b) { return a; }", "int a, b;",
         "using namespace std;", "template <> int f<3>() { return 3; }",
         "void f() {", "int f() } ", "extern int x;", "typedef int y;"}) {

@@ -1,6 +1,6 @@
 // The built-in proposer: changes the parameters of kernel files, and mixes
-// files with each other. Needs no key and no network, and costs about a
-// millisecond per proposal.
+// files with each other. Needs no key and no network, and costs a
+// millisecond or two per proposal.
 #pragma once
 
 #include <string>

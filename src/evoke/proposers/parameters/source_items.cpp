@@ -232,7 +232,9 @@ class ItemReader {
   bool is_plain_namespace(std::size_t first) const {
     if (!is_identifier(first + 1) || text(first + 2) != "{") return false;
     for (std::size_t i = first; i < at_; ++i) {
-      if (text(i) == "KERNEL" || tokens_[i].kind == Token::Kind::directive) {
+      const bool directive = tokens_[i].kind == Token::Kind::directive;
+      if (text(i) == "KERNEL" ||
+          (directive && directive_word(text(i)) != "pragma")) {
         return false;
       }
     }
