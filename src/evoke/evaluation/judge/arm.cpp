@@ -144,9 +144,10 @@ std::span<std::byte> Arm::output_of(int slot) const {
 }
 
 // A device with memory of its own wipes that by itself, and what the host holds
-// means nothing until results are brought back.
+// means nothing until results are brought back. Baselines copy no more than
+// their answers, into what the host has wiped.
 void Arm::poison(std::span<const int> slots) {
-  if (runner_->greeting().own_memory) return;
+  if (!baseline_ && runner_->greeting().own_memory) return;
   for (const int slot : slots) {
     inputs_->set().write(slots_[static_cast<std::size_t>(slot)], output_index_,
                          output_of(slot));
