@@ -1,7 +1,5 @@
 #include "evoke/devices/cuda/launch_graph.h"
 
-#include <fmt/format.h>
-
 #include <utility>
 
 namespace evoke::cuda {

@@ -3,6 +3,7 @@
 // layouts.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <span>
 #include <string>
