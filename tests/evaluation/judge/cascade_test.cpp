@@ -211,6 +211,52 @@ TEST_F(CascadeTest, WhereItIsTheReferenceNothingIsRaced) {
                    .same_code);
 }
 
+// Of two variants the second has other code in the other file.
+TEST_F(CascadeTest, CasesThatTheSameCodePassedAreNotRunAgain) {
+  const auto gate_of = [&](const std::string& text, CandidateId id) {
+    const Outcome outcome = judge(text, id);
+    EXPECT_EQ(outcome.kind, OutcomeKind::measured) << outcome.message;
+    int before = 0;
+    int now = 0;
+    for (const Json& row : outcome.details.at("gate")) {
+      EXPECT_EQ(row.at("right"), true);
+      EXPECT_LT(row.at("row_ratio"), 1);
+      ++(row.value("passed_before", false) ? before : now);
+      EXPECT_EQ(row.at("ms") == 0, row.value("passed_before", false));
+    }
+    return std::pair(before, now);
+  };
+  // Candidates take turns with the seeds of the inputs.
+  gate_of(test::two_variants(51), 1);
+  gate_of(test::two_variants(52), 2);
+  const auto [before, now] = gate_of(test::two_variants(53), 3);
+  EXPECT_GE(before, 1);
+  EXPECT_GT(now, before);
+  std::string wrong = test::two_variants(54);
+  wrong.replace(wrong.rfind("acc[d]"), 6, "2 * acc[d]");
+  EXPECT_EQ(judge(wrong, 5).kind, OutcomeKind::incorrect);
+}
+
+TEST_F(CascadeTest, WhatDecidesACaseIsInItsKey) {
+  const auto build = court().build(test::two_variants(55));
+  const auto cases = court().problem().gate_cases(
+      build->source(), test::small_workload(), GateLevel::screen);
+  const auto pooled = [&](uint64_t number) {
+    return court().bench().cases().get(cases.front(), number).value();
+  };
+  const GateOptions options;
+  const std::string key = PassedCases::key(*pooled(0), *build, options);
+  EXPECT_EQ(key, PassedCases::key(*pooled(0), *build, options));
+  EXPECT_NE(key, PassedCases::key(*pooled(1), *build, options)) << "inputs";
+  GateOptions probing = options;
+  probing.probe_variants = !probing.probe_variants;
+  EXPECT_NE(key, PassedCases::key(*pooled(0), *build, probing));
+  std::string text = test::two_variants(55);
+  text.replace(text.find("[[variant]]"), 0, "atomics = true\n\n");
+  const auto careless = court().build(text);
+  EXPECT_NE(key, PassedCases::key(*pooled(0), *careless, options));
+}
+
 TEST_F(CascadeTest, RemeasuringSkipsNoveltyAndGate) {
   ASSERT_EQ(judge(test::honest_kernel(), 1).kind, OutcomeKind::measured);
   EvaluationRequest again =

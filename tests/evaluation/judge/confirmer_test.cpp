@@ -113,32 +113,11 @@ TEST_F(ConfirmerTest, TheRivalsOwnCodeDoesNotBeatIt) {
               HasSubstr("same machine code as the previous best"));
 }
 
-// A variant for short lengths, and one for others whose code is its own.
-std::string two_variants(int number) {
-  const std::string one = test::honest_kernel();
-  const std::size_t plan_at = one.find("[[variant]]");
-  const std::size_t plan_end = one.find("evoke*/");
-  const std::size_t code_at = one.find("KERNEL(attend)");
-  const auto replaced = [](std::string text, const std::string& from,
-                           const std::string& to) {
-    return text.replace(text.find(from), from.size(), to);
-  };
-  const std::string plan = one.substr(plan_at, plan_end - plan_at);
-  const std::string code = one.substr(code_at);
-  const std::string other = test::honest_kernel("", number);
-  return one.substr(0, plan_at) +
-         replaced(replaced(plan, "any", "short"), "300", "150") +
-         replaced(replaced(plan, "any", "long"), "attend", "other") +
-         one.substr(plan_end, code_at - plan_end) + code +
-         replaced(other.substr(other.find("KERNEL(attend)")), "attend",
-                  "other");
-}
-
 TEST_F(ConfirmerTest, OnlyWhatDiffersIsRaced) {
   const auto opponent =
-      test::value_of(track_->opponent("parent", two_variants(0)));
+      test::value_of(track_->opponent("parent", test::two_variants(0)));
   const auto build =
-      test::Court::shared().build(two_variants(31), track_->shapes());
+      test::Court::shared().build(test::two_variants(31), track_->shapes());
   const auto kernel = test::Court::shared().load(*build);
   for (const bool unseen : {false, true}) {
     RaceTrack::Request request;

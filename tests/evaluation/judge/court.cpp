@@ -83,4 +83,24 @@ std::unique_ptr<judge::LoadedKernel> Court::load(
       value_of(bench_->candidate_runner()), build);
 }
 
+std::string two_variants(int number) {
+  const std::string one = honest_kernel();
+  const std::size_t plan_at = one.find("[[variant]]");
+  const std::size_t plan_end = one.find("evoke*/");
+  const std::size_t code_at = one.find("KERNEL(attend)");
+  const auto replaced = [](std::string text, const std::string& from,
+                           const std::string& to) {
+    return text.replace(text.find(from), from.size(), to);
+  };
+  const std::string plan = one.substr(plan_at, plan_end - plan_at);
+  const std::string code = one.substr(code_at);
+  const std::string other = honest_kernel("", number);
+  return one.substr(0, plan_at) +
+         replaced(replaced(plan, "any", "short"), "300", "150") +
+         replaced(replaced(plan, "any", "long"), "attend", "other") +
+         one.substr(plan_end, code_at - plan_end) + code +
+         replaced(other.substr(other.find("KERNEL(attend)")), "attend",
+                  "other");
+}
+
 }  // namespace evoke::test

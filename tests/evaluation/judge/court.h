@@ -67,6 +67,10 @@ inline constexpr const char* kCrashed = "SIGSEGV";
 std::string honest_kernel(const std::string& summary = "honest",
                           int number = 0);
 
+// One variant for up to 150 keys, whose code is honest_kernel()'s, and one for
+// up to 300 with code of its own.
+std::string two_variants(int number);
+
 // The value of something that may not fail here.
 template <typename T>
 T value_of(judge::RunnerResult<T> result) {

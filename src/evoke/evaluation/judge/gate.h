@@ -41,6 +41,7 @@ struct CaseResult {
   std::vector<std::string> notes;
   CheckReport report;
   double elapsed_ms = 0;
+  bool passed_before = false;  // see PassedCases
 };
 
 class Gate {

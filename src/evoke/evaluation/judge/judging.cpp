@@ -156,6 +156,14 @@ void Judging::run_gate(Stage stage, const Workload& workload, GateLevel level,
   }
   while (!feed.done()) {
     auto pooled = feed.next();
+    std::string key;
+    if (pooled && seeds == CaseSeeds::pooled) {
+      key = PassedCases::key(**pooled, *build_, options);
+      if (auto known = bench_.passed_cases().find(key)) {
+        cases_.push_back(*std::move(known));
+        continue;
+      }
+    }
     std::optional<DeviceLock::Claim> share;
     if (!own_clock) share = bench_.lock().share(bench_.stop());
     if (!pooled || (!own_clock && !share)) {
@@ -170,6 +178,7 @@ void Judging::run_gate(Stage stage, const Workload& workload, GateLevel level,
       end(*result.failure, result.message);
       return;
     }
+    if (!key.empty()) bench_.passed_cases().add(key, result);
   }
 }
 

@@ -80,6 +80,7 @@ Json to_json(const std::vector<CaseResult>& results) {
       if (!result.finding.empty()) rows.back()["finding"] = result.finding;
     }
     if (!result.notes.empty()) rows.back()["notes"] = result.notes;
+    if (result.passed_before) rows.back()["passed_before"] = true;
   }
   return rows;
 }

@@ -16,6 +16,7 @@
 #include "evoke/evaluation/judge/compile_cache.h"
 #include "evoke/evaluation/judge/device_lock.h"
 #include "evoke/evaluation/judge/kernel_build.h"
+#include "evoke/evaluation/judge/passed_cases.h"
 #include "evoke/evaluation/judge/runner_pool.h"
 #include "evoke/evaluation/judge/unit_compiler.h"
 
@@ -51,6 +52,7 @@ class Workbench {
   UnitCompiler& compiler() { return *compiler_; }
   CasePool& cases() { return *cases_; }
   const std::shared_ptr<CasePool>& shared_cases() const { return cases_; }
+  PassedCases& passed_cases() { return passed_cases_; }
   const DeviceLock& lock() const { return *lock_; }
   CompileCache* compile_cache() { return cache_ ? &*cache_ : nullptr; }
   // What the device says of itself.
@@ -100,6 +102,7 @@ class Workbench {
   std::unique_ptr<RunnerPool> pool_;
   std::unique_ptr<UnitCompiler> compiler_;
   std::shared_ptr<CasePool> cases_;
+  PassedCases passed_cases_;
   protocol::Greeting greeting_;
   Dialect dialect_ = Dialect::cpu;
 };
