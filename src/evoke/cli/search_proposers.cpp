@@ -30,10 +30,9 @@ std::vector<Symbols> timed_shapes(const Laboratory& laboratory) {
 // constraints by itself: compile-time letters and the device.
 std::vector<Symbols> known_facts(const Laboratory& laboratory) {
   std::vector<Symbols> known;
-  for (const WorkloadShape& each : laboratory.workload.shapes) {
-    Symbols facts = device_facts(laboratory.bench->limits());
-    for (const std::string& name : laboratory.problem->signature().constants) {
-      facts[name] = each.shape.values.at(name);
+  for (Symbols facts : timed_shapes(laboratory)) {
+    for (const std::string& name : laboratory.problem->signature().sizes) {
+      facts.erase(name);
     }
     if (std::find(known.begin(), known.end(), facts) == known.end()) {
       known.push_back(std::move(facts));

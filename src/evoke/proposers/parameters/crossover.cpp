@@ -20,14 +20,6 @@ bool takes_everything(const Variant& variant) {
   return variant.when.names().empty();
 }
 
-std::optional<std::size_t> place_of(const KernelPlan& plan,
-                                    const std::string& name) {
-  for (std::size_t v = 0; v < plan.variants.size(); ++v) {
-    if (plan.variants[v].name == name) return v;
-  }
-  return std::nullopt;
-}
-
 // The mate's variant `index` on the parent's place of the same name. Where the
 // parent has none of that name (it was never divided), in front of the one
 // that follows in the mate.
@@ -38,9 +30,9 @@ std::optional<KernelPlan> with_variant(const KernelPlan& parent,
     return std::nullopt;
   }
   KernelPlan plan = parent;
-  auto place = place_of(plan, mate.variants[index].name);
+  auto place = find_variant(plan, mate.variants[index].name);
   if (!place && index + 1 < mate.variants.size()) {
-    place = place_of(plan, mate.variants[index + 1].name);
+    place = find_variant(plan, mate.variants[index + 1].name);
     if (place) {
       plan.variants.insert(
           plan.variants.begin() + static_cast<std::ptrdiff_t>(*place),
@@ -107,9 +99,7 @@ std::optional<VariantCrossover> cross_variants(const KernelSource& parent,
     if (mine.size() < 2) return std::nullopt;
     place = mine.size() - 1;
   } else {
-    for (std::size_t v = 0; v < mine.size(); ++v) {
-      if (mine[v].name == variant.name) place = v;
-    }
+    place = find_variant(parent.plan(), variant.name).value_or(place);
   }
   auto result = merged(parent, mate, chosen, place);
   if (!result) return std::nullopt;

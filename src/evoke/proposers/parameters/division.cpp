@@ -18,11 +18,8 @@ namespace {
 std::optional<std::size_t> variant_for(const KernelPlan& plan,
                                        const Symbols& shape) {
   for (std::size_t v = 0; v < plan.variants.size(); ++v) {
-    Symbols symbols = shape;
-    for (const Parameter& parameter : plan.parameters) {
-      symbols[parameter.name] = effective_value(plan, v, parameter);
-    }
-    const auto holds = plan.variants[v].when.evaluate(symbols);
+    const auto holds =
+        plan.variants[v].when.evaluate(symbols_in(plan, v, shape));
     if (!holds) return std::nullopt;
     if (*holds != 0) return v;
   }
@@ -33,11 +30,6 @@ int64_t half_way(int64_t low, int64_t high) {
   const double middle =
       std::sqrt(static_cast<double>(low) * static_cast<double>(high));
   return std::clamp(static_cast<int64_t>(middle), low, high - 1);
-}
-
-bool is_taken(const KernelPlan& plan, const std::string& name) {
-  return std::any_of(plan.variants.begin(), plan.variants.end(),
-                     [&](const Variant& each) { return each.name == name; });
 }
 
 }  // namespace
@@ -85,7 +77,7 @@ KernelPlan divided(KernelPlan plan, const Division& division) {
   }
   lower.name =
       fmt::format("{}-{}{}", lower.name, division.size, division.largest);
-  while (is_taken(plan, lower.name)) lower.name += "-";
+  while (find_variant(plan, lower.name)) lower.name += "-";
   plan.variants.insert(place, std::move(lower));
   return plan;
 }

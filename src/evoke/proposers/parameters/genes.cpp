@@ -12,13 +12,6 @@ std::size_t index_of(const KernelPlan& plan, const std::string& name) {
                                   plan.parameters.data());
 }
 
-const Variant* find_variant(const KernelPlan& plan, const std::string& name) {
-  for (const Variant& variant : plan.variants) {
-    if (variant.name == name) return &variant;
-  }
-  return nullptr;
-}
-
 void append(std::string& text, const std::string& more) {
   if (!text.empty()) text.append("; ");
   text.append(more);
@@ -82,6 +75,21 @@ void set_effective_value(KernelPlan& plan, std::size_t variant,
   }
 }
 
+Symbols symbols_in(const KernelPlan& plan, std::size_t variant, Symbols facts) {
+  for (const Parameter& parameter : plan.parameters) {
+    facts[parameter.name] = effective_value(plan, variant, parameter);
+  }
+  return facts;
+}
+
+std::optional<std::size_t> find_variant(const KernelPlan& plan,
+                                        const std::string& name) {
+  for (std::size_t v = 0; v < plan.variants.size(); ++v) {
+    if (plan.variants[v].name == name) return v;
+  }
+  return std::nullopt;
+}
+
 KernelPlan normalised(KernelPlan plan) {
   for (Variant& variant : plan.variants) {
     std::erase_if(variant.parameters, [&](const auto& entry) {
@@ -97,10 +105,7 @@ bool constraints_hold(const KernelPlan& plan,
   const std::vector<Symbols> nothing(1);
   for (const Symbols& facts : known.empty() ? nothing : known) {
     for (std::size_t v = 0; v < plan.variants.size(); ++v) {
-      Symbols symbols = facts;
-      for (const Parameter& parameter : plan.parameters) {
-        symbols[parameter.name] = effective_value(plan, v, parameter);
-      }
+      const Symbols symbols = symbols_in(plan, v, facts);
       for (const Expression& constraint : plan.constraints) {
         const bool decidable = std::all_of(
             constraint.names().begin(), constraint.names().end(),
@@ -127,23 +132,22 @@ std::string describe_change(const KernelPlan& before, const KernelPlan& after) {
   }
   for (std::size_t v = 0; v < after.variants.size(); ++v) {
     const Variant& variant = after.variants[v];
-    const Variant* old = find_variant(before, variant.name);
-    if (!old) {
+    const auto old_index = find_variant(before, variant.name);
+    if (!old_index) {
       append(text, fmt::format("new variant {}", variant.name));
       continue;
     }
+    const Variant* old = &before.variants[*old_index];
     if (old->launches != variant.launches || !(old->when == variant.when)) {
       append(text, fmt::format("{}: other launches", variant.name));
     }
-    const auto old_index =
-        static_cast<std::size_t>(old - before.variants.data());
     for (const Parameter& parameter : after.parameters) {
       const Parameter* was = before.find_parameter(parameter.name);
       // What the global change says already is not said again.
       const bool overridden = old->parameters.contains(parameter.name) ||
                               variant.parameters.contains(parameter.name);
       if (!was || !overridden) continue;
-      const int64_t from = effective_value(before, old_index, *was);
+      const int64_t from = effective_value(before, *old_index, *was);
       const int64_t to = effective_value(after, v, parameter);
       if (from == to) continue;
       append(text, fmt::format("{}: {} {} -> {}", variant.name, parameter.name,

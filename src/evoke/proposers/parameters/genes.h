@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,13 @@ int64_t effective_value(const KernelPlan& plan, std::size_t variant,
 // same.
 void set_effective_value(KernelPlan& plan, std::size_t variant,
                          const Parameter& parameter, int64_t value);
+
+// `facts` and the values of the parameters in a variant.
+Symbols symbols_in(const KernelPlan& plan, std::size_t variant, Symbols facts);
+
+// The index of the variant of that name.
+std::optional<std::size_t> find_variant(const KernelPlan& plan,
+                                        const std::string& name);
 
 // Without overrides that repeat the global value.
 KernelPlan normalised(KernelPlan plan);
