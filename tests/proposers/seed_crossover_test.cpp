@@ -1,12 +1,19 @@
 // The seeds that evoke carries, crossed with each other: the children
-// compile, and compute attention.
+// compile, and compute attention; those for GPUs are launched as their parents.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #include <array>
+#include <iterator>
+#include <string>
 #include <string_view>
 
+#include "evoke/core/kernel_text.h"
+#include "evoke/core/launch_plan.h"
 #include "evoke/devices/embedded_kernels.h"
 #include "evoke/devices/registry.h"
+#include "evoke/proposers/parameters/merge.h"
 #include "evoke/proposers/parameters/parameters_proposer.h"
 #include "tests/devices/attention_call.h"
 
@@ -80,6 +87,92 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(std::pair{"decode_split_kv", "prefill_tiled"},
                       std::pair{"prefill_tiled", "composite"},
                       std::pair{"composite", "three_pass"}));
+
+KernelSource cuda_seed(std::string_view name) {
+  for (const EmbeddedKernel& kernel : embedded_kernels(Dialect::cuda)) {
+    if (kernel.path.find(name) == kernel.path.npos) continue;
+    return KernelSource::parse(kernel.text, Dialect::cuda, "seed.cu").value();
+  }
+  ADD_FAILURE() << name;
+  return KernelSource::parse("", Dialect::cuda, "seed.cu").value();
+}
+
+// The child's variant in front of all others answers for the mate's shapes.
+KernelSource with_variant(const KernelSource& parent, const KernelSource& mate,
+                          std::size_t variant) {
+  const auto child =
+      parameters::merged(parent, mate, variant, parent.plan().variants.size());
+  EXPECT_TRUE(child.has_value());
+  return KernelSource::parse(
+             fmt::format("{}\n{}{}{}", kPlanStart, format_plan(child->plan),
+                         kPlanEnd, child->code),
+             Dialect::cuda, "child.cu")
+      .value();
+}
+
+// All of a launch but the names that it goes by.
+std::string launches_of(const LaunchPlan& plan) {
+  std::string text;
+  for (const ResolvedLaunch& launch : plan.launches) {
+    fmt::format_to(std::back_inserter(text), "{} {} {} {}\n",
+                   launch.threadgroups, launch.threads, launch.cluster,
+                   launch.dynamic_memory_bytes);
+    for (const std::size_t at : launch.tensor_maps) {
+      const ResolvedTensorMap& map = plan.tensor_maps[at];
+      fmt::format_to(std::back_inserter(text), "  {} {} {} {}\n",
+                     map.tensor.index, map.box, map.swizzle_bytes,
+                     map.l2_promotion_bytes);
+    }
+  }
+  return text;
+}
+
+TEST(SeedCrossoverForCuda, LeavesLaunchesAsTheyWere) {
+  DeviceLimits limits;
+  limits.num_sms = 132;
+  limits.l2_bytes = 50 << 20;
+  limits.max_threadgroup_memory = 227 << 10;
+  limits.max_threads = 1024;
+  const auto signature = testing::attention_signature();
+  std::size_t compared = 0;
+  for (const char* name : {"decode_stream", "prefill_hopper"}) {
+    const KernelSource parent = cuda_seed("attention/cuda/composite.cu");
+    const KernelSource mate = cuda_seed(std::string("cuda/") + name);
+    for (const auto& [queries, keys] : {std::pair{1, 64},
+                                        {1, 1024},
+                                        {1, 4096},
+                                        {1, 32768},
+                                        {128, 128},
+                                        {512, 512},
+                                        {2048, 2048},
+                                        {8192, 8192}}) {
+      testing::CallShape shape;
+      shape.Lq = queries;
+      shape.Lk = keys;
+      shape.Hq = 16;
+      shape.Hkv = 8;
+      shape.D = 128;
+      shape.causal = queries > 1;
+      SCOPED_TRACE(name + (" at " + testing::to_string(shape)));
+      const auto theirs =
+          resolve(mate, signature, testing::to_shape(shape), limits);
+      if (!theirs) continue;  // a decode kernel, and no decode
+      const KernelSource child = with_variant(parent, mate, theirs->variant);
+      const auto plan =
+          resolve(child, signature, testing::to_shape(shape), limits);
+      ASSERT_TRUE(plan) << plan.error().message;
+      EXPECT_EQ(plan->variant, 0U);
+      EXPECT_EQ(launches_of(*plan), launches_of(*theirs));
+      const auto& cuda = child.plan().variants[0].launches[0].cuda;
+      const auto& before =
+          mate.plan().variants[theirs->variant].launches[0].cuda;
+      EXPECT_EQ(cuda.min_blocks.evaluate(plan->constants).value(),
+                before.min_blocks.evaluate(theirs->constants).value());
+      ++compared;
+    }
+  }
+  EXPECT_GT(compared, 8U);
+}
 
 }  // namespace
 }  // namespace evoke

@@ -50,6 +50,14 @@ KernelPlan plan_of_variant(const KernelSource& mate, std::size_t variant) {
     if (found != chosen.parameters.end()) parameter.value = found->second;
   }
   chosen.parameters.clear();
+  std::erase_if(plan.tensor_maps, [&](const TensorMap& map) {
+    return std::none_of(chosen.launches.begin(), chosen.launches.end(),
+                        [&](const Launch& launch) {
+                          const auto& names = launch.cuda.tensor_maps;
+                          return std::find(names.begin(), names.end(),
+                                           map.name) != names.end();
+                        });
+  });
   plan.variants = {std::move(chosen)};
   return plan;
 }
@@ -59,6 +67,7 @@ Names declared_names(const KernelPlan& plan, const SourceItems& source) {
   for (const auto& each : plan.parameters) names.insert(each.name);
   for (const auto& each : plan.scratch) names.insert(each.name);
   for (const auto& each : plan.derived) names.insert(each.name);
+  for (const auto& each : plan.tensor_maps) names.insert(each.name);
   for (const SourceItem& item : source.items) {
     names.insert(item.names.begin(), item.names.end());
   }
@@ -106,6 +115,14 @@ class PlanRenamer {
       apply(each.name);
       apply(each.value);
     }
+    for (auto& each : plan.tensor_maps) {
+      apply(each.name);
+      apply(each.tensor);
+      for (auto& extent : each.box) apply(extent);
+      for (auto& stride : each.element_strides) apply(stride);
+      apply(each.swizzle);
+      apply(each.l2_promotion);
+    }
     for (Variant& variant : plan.variants) {
       apply(variant.when);
       for (Launch& launch : variant.launches) {
@@ -115,6 +132,10 @@ class PlanRenamer {
         for (auto& extent : launch.threadgroups) apply(extent);
         for (auto& extent : launch.threads) apply(extent);
         apply(launch.dynamic_memory);
+        for (auto& name : launch.cuda.tensor_maps) apply(name);
+        for (auto& extent : launch.cuda.cluster) apply(extent);
+        apply(launch.cuda.max_threads);
+        apply(launch.cuda.min_blocks);
       }
     }
     return sound_;
@@ -165,6 +186,7 @@ void add_plan(KernelPlan& plan, KernelPlan&& other, std::size_t place) {
   }
   for (auto& each : other.scratch) plan.scratch.push_back(each);
   for (auto& each : other.derived) plan.derived.push_back(each);
+  for (auto& each : other.tensor_maps) plan.tensor_maps.push_back(each);
   plan.atomics = plan.atomics || other.atomics;
 
   Variant& variant = other.variants.front();
