@@ -41,6 +41,33 @@ TEST(Cubin, TellsKernelsAndVariables) {
               ::testing::UnorderedElementsAre("kUnused", "counter"));
 }
 
+TEST(Cubin, TheHashIsOfMachineCodeNotOfHowItIsWritten) {
+  EVOKE_NEEDS_NVRTC();
+  const auto hash = [](const std::string& source) {
+    const auto facts = read_cubin(real_cubin(source));
+    return facts ? facts->code_hash : facts.error().message;
+  };
+  const auto kernel = [](const std::string& body) {
+    return "extern \"C\" __global__ void a(float* y, int n) {" + body + "}\n";
+  };
+  const std::string plain = hash(kernel("y[n] = 3 * y[0];"));
+  EXPECT_EQ(plain.size(), 32U);
+  EXPECT_EQ(plain, hash("constexpr int kThree = 3;\nconstexpr int kFour = 4;\n"
+                        "struct S { int at; bool other; };\n" +
+                        kernel("const S s{n, false}; if (s.other) return; "
+                               "y[s.at] = kThree * y[0];")));
+  EXPECT_NE(plain, hash(kernel("y[n] = 4 * y[0];")));
+  EXPECT_NE(plain, hash("extern \"C\" __global__ void b(float* y, int n) "
+                        "{ y[n] = 3 * y[0]; }\n"));
+  EXPECT_NE(plain, hash(kernel("__shared__ float part[64]; part[n] = y[0]; "
+                               "y[n] = 3 * part[n];")));
+  const auto table = [&](const std::string& values) {
+    return hash("__constant__ float table[4] = {" + values + "};\n" +
+                kernel("y[0] = table[n];"));
+  };
+  EXPECT_NE(table("1, 2, 3, 4"), table("1, 2, 3, 5"));
+}
+
 TEST(Cubin, OtherFilesAreRefused) {
   EXPECT_FALSE(read_cubin({}));
   EXPECT_FALSE(read_cubin(std::vector<std::byte>(1000, std::byte{0x7f})));

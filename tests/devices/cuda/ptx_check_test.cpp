@@ -70,29 +70,6 @@ TEST(PtxCheck, WhatReachesConstantsOrTheSystemIsRefused) {
             "");
 }
 
-TEST(PtxCheck, TheCodesHashIsOfAllButVariables) {
-  const std::string kernel =
-      ".visible .entry a(\n.param .u64 .ptr .global .align 16 a_param_0\n)\n"
-      "{\nld.global.u32 %r1, [%rd1];\nret;\n}\n";
-  const std::string one = ".global .align 4 .u32 tile = 128;\n";
-  const auto code = [](const std::string& ptx) { return code_hash(ptx); };
-  EXPECT_EQ(code(one + kernel).size(), 32U);
-  EXPECT_EQ(code(one + kernel),
-            code(".global .align 4 .b8 tile[8] = {0, 0, 128, 63};\n" + kernel));
-  EXPECT_NE(code(one + kernel), code(one + kernel + kernel));
-  // What stands in kernels counts, also behind a parameter's .global.
-  std::string other = kernel;
-  other.replace(other.find("%rd1"), 4, "%rd2");
-  EXPECT_NE(code(one + kernel), code(one + other));
-  other = kernel;
-  other.replace(other.find("align 16"), 8, "align 32");
-  EXPECT_NE(code(kernel), code(other));
-  // Tables that code reads are __constant__.
-  EXPECT_NE(code(".const .u32 t = 1;\n" + kernel),
-            code(".const .u32 t = 2;\n" + kernel));
-  EXPECT_EQ(code(".global .u32 x"), code(".global ")) << "broken text";
-}
-
 TEST(PtxCheck, BrokenTextIsNoCrash) {
   EXPECT_EQ(refusal(""), "");
   EXPECT_EQ(refusal("/* never ends"), "");

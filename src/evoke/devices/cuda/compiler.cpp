@@ -160,7 +160,7 @@ CompileReply CudaCompiler::judge(const KernelSource& kernel,
   reply.report["architecture"] = options_.architecture;
   reply.report["nvrtc"] = fmt::format("{}.{}", nvrtc_->major, nvrtc_->minor);
   reply.report["constant_bytes"] = facts->constant_bytes;
-  reply.report["code_hash"] = code_hash(compiled.ptx);
+  reply.report["code_hash"] = facts->code_hash;
   int64_t code_bytes = 0;
   for (const CubinKernel& each : facts->kernels) code_bytes += each.code_bytes;
   reply.report["code_bytes"] = code_bytes;

@@ -5,6 +5,8 @@
 #include <map>
 #include <utility>
 
+#include "evoke/base/hash.h"
+
 namespace evoke::cuda {
 namespace {
 
@@ -72,8 +74,11 @@ class CubinReader {
     facts.variables = std::move(variables_);
     for (auto& [name, kernel] : kernels_) {
       kernel.name = name;
+      code_ += name + ' ' + std::to_string(kernel.registers) + ' ' +
+               std::to_string(kernel.shared_bytes) + '\n';
       if (kernel.code_bytes > 0) facts.kernels.push_back(std::move(kernel));
     }
+    facts.code_hash = hash_hex(code_);
     return facts;
   }
 
@@ -114,6 +119,7 @@ class CubinReader {
     const auto bytes = static_cast<int64_t>(section.bytes);
     if (CubinKernel* kernel = kernel_of(".text.")) {
       kernel->code_bytes = bytes;
+      add_code(name, section);
     } else if (name == ".nv.info") {
       info_ = index;
     } else if (name.starts_with(".nv.shared.reserved")) {
@@ -122,9 +128,29 @@ class CubinReader {
       shared->shared_bytes = bytes;
     } else if (name.starts_with(".nv.constant3")) {
       constant_bytes_ += bytes;
+      add_code(name, section);
+    } else if (name.starts_with(".nv.constant2")) {
+      add_code(name, section);
+    } else if (name.starts_with(".rel") &&
+               name.find(".text.") != std::string::npos && bytes > 0) {
+      // Names symbols by their places in a table; as yet no cubin has any.
+      add_code(name, section);
+      for (const ElfSection& table : sections_) {
+        if (table.type == kSymbolTable) add_code("symbols", table);
+      }
     } else if (name.starts_with(".nv.global")) {
       globals_.push_back(index);
     }
+  }
+
+  void add_code(const std::string& name, const ElfSection& section) {
+    if (section.offset > cubin_.size() ||
+        section.bytes > cubin_.size() - section.offset) {
+      return refuse("the cubin is cut short");
+    }
+    code_ += name + ' ' + std::to_string(section.bytes) + '\n';
+    code_.append(reinterpret_cast<const char*>(cubin_.data()) + section.offset,
+                 section.bytes);
   }
 
   const ElfSection* symbol_table() const {
@@ -186,6 +212,7 @@ class CubinReader {
   std::map<std::string, CubinKernel> kernels_;
   std::vector<std::string> variables_;
   int64_t constant_bytes_ = 0;
+  std::string code_;  // what code_hash is of
   std::string error_;
 };
 

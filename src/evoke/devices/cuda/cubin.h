@@ -26,6 +26,10 @@ struct CubinFacts {
   // text there, used or not: which of them a kernel can reach is what
   // ptx_check.h says.
   std::vector<std::string> variables;
+  // Equal hashes say equal machine code: instructions, constant tables,
+  // registers and static shared memory of all kernels, their names included.
+  // Left out is what no accepted code names: variables in global memory.
+  std::string code_hash;
 };
 
 Result<CubinFacts> read_cubin(std::span<const std::byte> cubin);

@@ -10,7 +10,6 @@
 #include <map>
 #include <memory>
 
-#include "evoke/base/hash.h"
 
 namespace evoke::cuda {
 namespace {
@@ -167,30 +166,6 @@ class PtxCheck {
 Result<void> check_ptx(std::string_view ptx,
                        const std::set<std::string>& waiting) {
   return PtxCheck(ptx, waiting).run();
-}
-
-std::string code_hash(std::string_view ptx) {
-  constexpr std::string_view kVariable = ".global ";
-  std::string code;
-  int depth = 0;  // of brackets: `.ptr .global` stands in parameter lists
-  for (std::size_t at = 0; at < ptx.size();) {
-    const std::size_t next = after_comment(ptx, at);
-    const char c = ptx[at];
-    const bool word_begins = at == 0 || !is_word(ptx[at - 1]);
-    if (next != at) {
-      code.append(ptx.substr(at, next - at));
-      at = next;
-    } else if (depth == 0 && word_begins &&
-               ptx.substr(at).starts_with(kVariable)) {
-      at = std::min(ptx.find(';', at), ptx.size() - 1) + 1;
-    } else {
-      if (c == '{' || c == '(') ++depth;
-      if (c == '}' || c == ')') --depth;
-      code.push_back(c);
-      ++at;
-    }
-  }
-  return hash_hex(code);
 }
 
 }  // namespace evoke::cuda

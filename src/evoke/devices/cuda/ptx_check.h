@@ -18,9 +18,4 @@ namespace evoke::cuda {
 Result<void> check_ptx(std::string_view ptx,
                        const std::set<std::string>& waiting);
 
-// Of a program that passed: equal hashes say equal code. Left out are variables
-// in global memory, which no code names there: NVRTC writes down every
-// constexpr of the text, those of other variants' kernels too.
-std::string code_hash(std::string_view ptx);
-
 }  // namespace evoke::cuda
