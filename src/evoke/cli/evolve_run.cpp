@@ -151,7 +151,9 @@ void EvolveRun::announce(const std::string& what) {
   if (interrupted()) throw StartupError("interrupted before the search began");
   panel_state_.elapsed_s = elapsed_s();
   panel_state_.last_event = what;
-  if (!context_.json) panel_.event(dim(context_, what + " ..."));
+  if (context_.json) return;
+  panel_.event(
+      dim(context_, clock_text(panel_state_.elapsed_s) + " " + what + " ..."));
 }
 
 void EvolveRun::notice(const std::string& what) {

@@ -12,11 +12,6 @@ namespace {
 
 constexpr double kLiveIntervalMs = 100;
 
-std::string duration(double seconds) {
-  const auto whole = static_cast<int64_t>(seconds);
-  return fmt::format("{}:{:02}", whole / 60, whole % 60);
-}
-
 std::string bar(double fraction, int width) {
   const int filled =
       static_cast<int>(std::clamp(fraction, 0.0, 1.0) * width + 0.5);
@@ -61,10 +56,15 @@ std::string counts_text(const PanelState& state) {
 
 }  // namespace
 
+std::string clock_text(double seconds) {
+  const auto whole = static_cast<int64_t>(seconds);
+  return fmt::format("{}:{:02}", whole / 60, whole % 60);
+}
+
 std::vector<std::string> render_panel(const Context& context,
                                       const PanelState& state) {
-  std::string budget = duration(state.elapsed_s);
-  if (state.time_limit_s > 0) budget += " of " + duration(state.time_limit_s);
+  std::string budget = clock_text(state.elapsed_s);
+  if (state.time_limit_s > 0) budget += " of " + clock_text(state.time_limit_s);
   std::string iterations = fmt::format("iteration {}", state.iteration);
   if (state.iteration_limit > 0) {
     iterations += fmt::format(" of {}", state.iteration_limit);
@@ -104,7 +104,7 @@ void Panel::update(const PanelState& state) {
     if (now - last_draw_ms_ < plain_interval_s_ * 1000) return;
     last_draw_ms_ = now;
     fmt::print("{} {}: iteration {}, {:.0f} evaluations/min, best {}; {}\n",
-               duration(state.elapsed_s), state.phase, state.iteration,
+               clock_text(state.elapsed_s), state.phase, state.iteration,
                state.evaluations_per_minute, best_text(state),
                counts_text(state));
     std::fflush(stdout);

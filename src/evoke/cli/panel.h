@@ -31,6 +31,8 @@ struct PanelState {
   std::string last_event;
 };
 
+std::string clock_text(double seconds);  // "8:05", as the panel shows time
+
 // The panel as text lines, no escapes but colour; pure, for tests.
 std::vector<std::string> render_panel(const Context& context,
                                       const PanelState& state);

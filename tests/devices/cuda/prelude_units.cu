@@ -418,7 +418,9 @@ UNIT(unit_remote_async) {
   }
   if (threadIdx.x < 64) mine[threadIdx.x] = in[thread()];
   fence_async_proxy();
-  cluster_sync();
+  __syncthreads();
+  cluster_arrive_relaxed();
+  cluster_wait();
   const int rank = static_cast<int>(cluster_rank());
   float* const to = inbox + rank * 192;
   const uint32_t barrier = remote_address(full, 0);

@@ -327,7 +327,9 @@ RunnerResult<RaceResult> RaceTrack::race_in(LoadedKernel& candidate,
   return result;
 }
 
-// Untimed work beside others, then the pairs alone.
+// Untimed work beside others, then the pairs alone. In one process for all
+// candidates that work waits for the GPU call by call, and each call for a turn
+// of every process there: it is done sooner alone.
 RunnerResult<void> RaceTrack::run_up_to(int num_pairs, LoadedKernel& candidate,
                                         Stall* stall, Opponent::Side& side,
                                         const std::vector<bool>& left_out,
@@ -336,15 +338,17 @@ RunnerResult<void> RaceTrack::run_up_to(int num_pairs, LoadedKernel& candidate,
   if (std::find(left_out.begin(), left_out.end(), false) == left_out.end()) {
     return {};
   }
-  {
-    const auto share = bench_.lock().share(bench_.stop());
-    if (!share) return fault(Kind::cancelled, "cancelled");
-    auto prepared =
-        prepare(num_pairs, candidate, stall, side, left_out, entries, result);
-    if (!prepared || result.failure) return prepared;
+  const DeviceLock& lock = bench_.lock();
+  auto turn = stall ? lock.claim(bench_.stop()) : lock.share(bench_.stop());
+  if (!turn) return fault(Kind::cancelled, "cancelled");
+  auto prepared =
+      prepare(num_pairs, candidate, stall, side, left_out, entries, result);
+  if (!prepared || result.failure) return prepared;
+  if (!stall) {
+    turn.reset();
+    turn = lock.claim(bench_.stop());
+    if (!turn) return fault(Kind::cancelled, "cancelled");
   }
-  const auto claim = bench_.lock().claim(bench_.stop());
-  if (!claim) return fault(Kind::cancelled, "cancelled");
   return run(entries, kMostTriesPerPair, result);
 }
 

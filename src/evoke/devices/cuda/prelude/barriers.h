@@ -99,6 +99,11 @@ EVOKE_DEVICE uint32_t cluster_blocks() {
 EVOKE_DEVICE void cluster_arrive() {
   asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
 }
+// The same without that promise and without what it costs: after
+// mbarrier_fence_init(), when all that the others need to see are barriers.
+EVOKE_DEVICE void cluster_arrive_relaxed() {
+  asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory");
+}
 EVOKE_DEVICE void cluster_wait() {
   asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
 }
