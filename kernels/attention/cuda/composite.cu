@@ -1,6 +1,6 @@
 /*evoke
 problem = "attention"
-summary = "decode by a ring of tensor copies and clusters, prefill by wgmma: decode_stream and prefill_hopper by shape"
+summary = "decode at 1k with four warps of two tiles; decode by a ring of tensor copies and clusters, prefill by wgmma: decode_stream and prefill_hopper by shape"
 
 [parameters]
 cluster_size = { value = 8, choices = [1, 2, 4, 8] }
@@ -70,6 +70,21 @@ swizzle = 128
 name = "decode-short"
 when = "Lq == 1 && Hq / Hkv <= 8 && Lk <= 512 && B * Hkv <= 30"
 parameters = { decoding = 1, cluster_size = 4, warps = 4 }
+[[variant.launch]]
+kernel = "decode"
+reads = ["query", "key", "value"]
+writes = ["output", "partial_output", "partial_sums", "tickets"]
+tensor_maps = ["key_stream", "value_stream"]
+threadgroups = ["cluster_size * groups", "Hkv", "B"]
+threads = ["warps * 32 + 32", 1, 1]
+cluster = ["cluster_size", 1, 1]
+min_blocks = "min_resident"
+dynamic_memory = "warps * stages * tiles * 8192 + (warps + cluster_size) * align_up(queries * (Hq / Hkv) * (D + 2) * 4, 16) + stages * 32 + 64"
+
+[[variant]]
+name = "decode-eight-1k"
+when = "(Lq == 1 && Hq / Hkv <= 8 && B * Hkv <= 15) && Lk <= 2048"
+parameters = { decoding = 1, cluster_size = 8, tiles = 2, warps = 4 }
 [[variant.launch]]
 kernel = "decode"
 reads = ["query", "key", "value"]

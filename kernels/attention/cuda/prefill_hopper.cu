@@ -8,6 +8,7 @@ order = { value = 1, choices = [0, 1] }
 output_tile = { value = 1, choices = [0, 1] }
 overlap = { value = 1, choices = [0, 1] }
 pack_heads = { value = 0, choices = [0, 1] }
+pairs = { value = 0, choices = [0, 1] }
 persistent = { value = 1, choices = [0, 1] }
 ping_pong = { value = 1, choices = [0, 1] }
 promotion = { value = 0, choices = [0, 64, 128, 256] }
@@ -15,14 +16,14 @@ resident = { value = 1, choices = [1, 2] }
 split = { value = 1, choices = [1, 2] }
 stages = { value = 2, choices = [1, 2, 3, 4] }
 tile_kv = { value = 128, choices = [64, 80, 96, 112, 128, 144, 160, 176, 192] }
-constraints = ["D == 128", "Hq % Hkv == 0", "ping_pong == 0 || consumers == 2 && split == 1", "consumers % split == 0", "split == 1 || stages % 2 == 0 && persistent == 0", "pack_heads == 0 || Hq / Hkv == 2 && consumers / split == 2", "resident == 1 || consumers == 1", "output_tile == 0 || split == 1", "consumers / split * (16384 * (1 + output_tile) + (split - 1) * 34816) + stages * tile_kv * 512 + 1280 <= max_threadgroup_memory / resident - (resident - 1) * 1024"]
+constraints = ["D == 128", "Hq % Hkv == 0", "ping_pong == 0 || consumers == 2 && split == 1", "consumers % split == 0", "split == 1 || stages % 2 == 0 && persistent == 0", "pack_heads == 0 || Hq / Hkv == 2 && consumers / split == 2", "resident == 1 || consumers == 1", "output_tile == 0 || split == 1", "pairs == 0 || pack_heads == 1 && split == 1 && persistent == 0", "consumers / split * (16384 * (1 + output_tile) + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 1280 <= max_threadgroup_memory / resident - (resident - 1) * 1024"]
 
 [scratch]
 counters = { type = "int32", shape = ["2"], init = "zero", self_reset = true }
 
 [derive]
 section = "min(B * Hq, max(1, 33554432 / (Lk * D * 4)) * (Hq / Hkv)) / (1 + pack_heads)"
-tile_count = "ceil_div(Lq, 64 * (consumers / split) / (1 + pack_heads)) * (Hq / (1 + pack_heads)) * B"
+tile_count = "pairs ? 2 * ceil_div(Lq, 128) * Hkv * B : ceil_div(Lq, 64 * (consumers / split) / (1 + pack_heads)) * (Hq / (1 + pack_heads)) * B"
 
 [tensor_map.query_map]
 tensor = "query"
@@ -56,8 +57,24 @@ writes = ["output", "counters"]
 tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
 threadgroups = ["persistent ? min(tile_count, num_sms * resident) : tile_count", 1, 1]
 threads = ["(consumers + 1) * 128", 1, 1]
+cluster = ["1 + pairs", 1, 1]
 min_blocks = "resident"
-dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1) * 34816) + stages * tile_kv * 512 + 256"
+dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 256"
+
+[[variant]]
+name = "pairs"
+when = "Hq / Hkv == 2 && Lq > 768 && 2 * ceil_div(Lq, 128) * Hkv * B <= num_sms"
+parameters = { output_tile = 0, overlap = 0, pack_heads = 1, pairs = 1, persistent = 0, stages = 3, tile_kv = 64 }
+[[variant.launch]]
+kernel = "attend"
+reads = ["query", "key", "value"]
+writes = ["output", "counters"]
+tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
+threadgroups = ["persistent ? min(tile_count, num_sms * resident) : tile_count", 1, 1]
+threads = ["(consumers + 1) * 128", 1, 1]
+cluster = ["1 + pairs", 1, 1]
+min_blocks = "resident"
+dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 256"
 
 [[variant]]
 name = "few-tiles"
@@ -70,8 +87,9 @@ writes = ["output", "counters"]
 tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
 threadgroups = ["persistent ? min(tile_count, num_sms * resident) : tile_count", 1, 1]
 threads = ["(consumers + 1) * 128", 1, 1]
+cluster = ["1 + pairs", 1, 1]
 min_blocks = "resident"
-dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1) * 34816) + stages * tile_kv * 512 + 256"
+dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 256"
 
 [[variant]]
 name = "paired-short"
@@ -84,8 +102,9 @@ writes = ["output", "counters"]
 tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
 threadgroups = ["persistent ? min(tile_count, num_sms * resident) : tile_count", 1, 1]
 threads = ["(consumers + 1) * 128", 1, 1]
+cluster = ["1 + pairs", 1, 1]
 min_blocks = "resident"
-dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1) * 34816) + stages * tile_kv * 512 + 256"
+dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 256"
 
 [[variant]]
 name = "paired"
@@ -98,8 +117,9 @@ writes = ["output", "counters"]
 tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
 threadgroups = ["persistent ? min(tile_count, num_sms * resident) : tile_count", 1, 1]
 threads = ["(consumers + 1) * 128", 1, 1]
+cluster = ["1 + pairs", 1, 1]
 min_blocks = "resident"
-dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1) * 34816) + stages * tile_kv * 512 + 256"
+dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 256"
 
 [[variant]]
 name = "paired-long"
@@ -112,8 +132,9 @@ writes = ["output", "counters"]
 tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
 threadgroups = ["persistent ? min(tile_count, num_sms * resident) : tile_count", 1, 1]
 threads = ["(consumers + 1) * 128", 1, 1]
+cluster = ["1 + pairs", 1, 1]
 min_blocks = "resident"
-dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1) * 34816) + stages * tile_kv * 512 + 256"
+dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 256"
 
 [[variant]]
 name = "long"
@@ -125,8 +146,9 @@ writes = ["output", "counters"]
 tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
 threadgroups = ["persistent ? min(tile_count, num_sms * resident) : tile_count", 1, 1]
 threads = ["(consumers + 1) * 128", 1, 1]
+cluster = ["1 + pairs", 1, 1]
 min_blocks = "resident"
-dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1) * 34816) + stages * tile_kv * 512 + 256"
+dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 256"
 evoke*/
 
 // A block has one producer warpgroup, of which one thread issues the copies,
@@ -149,6 +171,8 @@ evoke*/
 //                    which the longest tile decides
 //        pack_heads  1: the two warpgroups of a block have the same rows of two
 //                    heads that share a key head
+//        pairs       1: a cluster of two blocks has a long tile and a short one,
+//                    and each block half of the keys that both see
 //        promotion   bytes that L2 reads at least
 //        resident    blocks per SM
 
@@ -173,6 +197,7 @@ struct Barriers {
   uint64_t tile_full[kTickets];
   uint64_t tile_empty[kTickets];
   int tile[kTickets];
+  uint64_t handed[kRowGroups];  // by the other block of the cluster
 };
 
 // A place in a ring of `slots`, and the parity of its current round.
@@ -201,14 +226,52 @@ struct Half {
   float sum[2][kWarpgroup];
 };
 
-// The queries [first, first + kTileQ) of a head, and the blocks of keys that
-// they see.
+// The same between the blocks of a cluster, in copies of 16 bytes: the sums of
+// a thread in fours, then its greatest and sum of both rows.
+struct Handed {
+  Vector16 out[16][kWarpgroup];
+  Vector16 rows[kWarpgroup];
+};
+static_assert(sizeof(Handed) == sizeof(Half));
+
+// Blocks of keys [begin, end) for the queries [first, first + kTileQ) of a
+// head; none when first is negative.
 struct Tile {
   int first;
   int head;
   int batch;
-  int blocks;
+  int begin;
+  int end;
+  bool whole;  // nothing is handed over
 };
+EVOKE_DEVICE int blocks_seen(int first, int Lq, int Lk) {
+  const int seen = causal ? min(Lk, Lk - Lq + min(first + kTileQ, Lq)) : Lk;
+  return max(0, (seen + tile_kv - 1) / tile_kv);
+}
+// pairs = 1: a cluster has a tile and one as far from the other end, which
+// together see as many keys as any other two. Block 0 takes the last half of
+// these from the longer tile. Block 1 begins with what is left of that, hands
+// over what comes of it, and has the shorter tile then: its turn 1.
+EVOKE_DEVICE Tile tile_of_pair(int index, int turn, int B, int Lq, int Lk) {
+  const int rows = (Lq + kTileQ - 1) / kTileQ;
+  const int heads = B * Hq / kPacked;
+  const int rank = index % 2;
+  const int pair = index / 2 / heads;
+  const int at = index / 2 % heads;
+  const int longer = (rows - 1 - pair) * kTileQ;
+  const int shorter = pair * kTileQ;
+  const int blocks = blocks_seen(longer, Lq, Lk);
+  const int others = shorter < longer ? blocks_seen(shorter, Lq, Lk) : 0;
+  const int kept = min(blocks, (blocks + others + 1) / 2);
+  Tile tile;
+  tile.first = turn == 0 ? longer : shorter < longer ? shorter : -1;
+  tile.head = at % (Hq / kPacked) * kPacked;
+  tile.batch = at / (Hq / kPacked);
+  tile.begin = rank == 0 ? blocks - kept : 0;
+  tile.end = rank == 0 ? blocks : turn == 0 ? blocks - kept : others;
+  tile.whole = rank == 0 ? kept == blocks : turn == 1;
+  return tile;
+}
 EVOKE_DEVICE Tile tile_at(int index, int B, int Lq, int Lk, int section) {
   const int rows = (Lq + kTileQ - 1) / kTileQ;
   const int heads = B * Hq / kPacked;
@@ -221,9 +284,9 @@ EVOKE_DEVICE Tile tile_at(int index, int B, int Lq, int Lk, int section) {
   tile.first = (order == 1 ? rows - 1 - row : row) * kTileQ;
   tile.head = at % (Hq / kPacked) * kPacked;
   tile.batch = at / (Hq / kPacked);
-  const int seen =
-      causal ? min(Lk, Lk - Lq + min(tile.first + kTileQ, Lq)) : Lk;
-  tile.blocks = max(0, (seen + tile_kv - 1) / tile_kv);
+  tile.begin = 0;
+  tile.end = blocks_seen(tile.first, Lq, Lk);
+  tile.whole = true;
   return tile;
 }
 
@@ -324,13 +387,14 @@ KERNEL(attend) {
   unsigned char* const value_tiles = key_tiles + stages * kStage;
   Half* const halves = reinterpret_cast<Half*>(value_tiles + stages * kStage);
   Barriers& bars =
-      *reinterpret_cast<Barriers*>(halves + (split - 1) * kRowGroups);
+      *reinterpret_cast<Barriers*>(halves + (split - 1 + pairs) * kRowGroups);
   const int warpgroup = threadIdx.x / kWarpgroup;
 
   if (threadIdx.x == 0) {
     for (int i = 0; i < kRowGroups; ++i) {
       mbarrier_init(&bars.query_full[i], 1);
       mbarrier_init(&bars.query_empty[i], 1);
+      if constexpr (pairs != 0) mbarrier_init(&bars.handed[i], 1);
     }
     for (int i = 0; i < stages; ++i) {
       mbarrier_init(&bars.key_full[i], 1);
@@ -343,8 +407,18 @@ KERNEL(attend) {
       mbarrier_init(&bars.tile_empty[i], consumers);
     }
     mbarrier_fence_init();
+    if constexpr (pairs != 0) {
+      for (int i = 0; i < kRowGroups; ++i) {
+        mbarrier_arrive_expect(&bars.handed[i], sizeof(Handed));
+      }
+    }
   }
   __syncthreads();
+  // After the cluster's one barrier the other block's `handed` may be counted
+  // at. Consumers wait for it, and the producer's warps before they end.
+  if constexpr (pairs != 0) {
+    cluster_arrive_relaxed();
+  }
 
   if (warpgroup == 0) {
     // ---------------------------------------------------------- the producer
@@ -360,6 +434,7 @@ KERNEL(attend) {
       Place<kTickets> ticket;
       uint32_t queries = 0;  // parity of query_empty
       int index = blockIdx.x;
+      int turn = 0;
       while (true) {
         if constexpr (persistent != 0) {
           mbarrier_wait(&bars.tile_empty[ticket.slot], ticket.parity ^ 1);
@@ -368,7 +443,13 @@ KERNEL(attend) {
           ticket.advance();
         }
         if (index >= tile_count) break;
-        const Tile tile = tile_at(index, B, Lq, Lk, section);
+        Tile tile;
+        if constexpr (pairs != 0) {
+          tile = tile_of_pair(index, turn, B, Lq, Lk);
+          if (tile.first < 0) break;
+        } else {
+          tile = tile_at(index, B, Lq, Lk, section);
+        }
         const int group = tile.head / kHeads;
         const auto load_panels = [&](unsigned char* to, const CUtensorMap& map,
                                      uint64_t* full, int block) {
@@ -398,16 +479,20 @@ KERNEL(attend) {
                     tile.batch);
           load_tile(to + kQueryPanel, query_map, &bars.query_full[i], 64, row,
                     head, tile.batch);
-          if (i == 0 && tile.blocks > 0) load_keys(tile.blocks - 1, place);
+          if (i == 0 && tile.end > tile.begin) load_keys(tile.end - 1, place);
         }
         queries ^= 1;
         // Keys run one block ahead of values.
-        for (int block = tile.blocks - 1; block >= 0; --block) {
+        for (int block = tile.end - 1; block >= tile.begin; --block) {
           Place<stages> next = place;
           next.advance();
-          if (block > 0) load_keys(block - 1, next);
+          if (block > tile.begin) load_keys(block - 1, next);
           load_values(block, place);
           place = next;
+        }
+        if (pairs != 0 && index % 2 == 1 && turn == 0) {
+          turn = 1;
+          continue;
         }
         if constexpr (persistent == 0) break;
         index = gridDim.x + atomicAdd(&counters[0], 1);
@@ -419,6 +504,10 @@ KERNEL(attend) {
           counters[1] = 0;
         }
       }
+    }
+    if constexpr (pairs != 0) {
+      __syncwarp();
+      cluster_wait();
     }
   } else {
     // --------------------------------------------------------- the consumers
@@ -461,6 +550,8 @@ KERNEL(attend) {
     Place<kTickets> ticket;
     uint32_t queries = 0;
     int index = blockIdx.x;
+    int turn = 0;
+    if constexpr (pairs != 0) cluster_wait();
     while (true) {
       if constexpr (persistent != 0) {
         mbarrier_wait(&bars.tile_full[ticket.slot], ticket.parity);
@@ -473,7 +564,14 @@ KERNEL(attend) {
         if (leader) wait_stores_read<0>();
         break;
       }
-      const Tile tile = tile_at(index, B, Lq, Lk, section);
+      Tile tile;
+      if constexpr (pairs != 0) {
+        tile = tile_of_pair(index, turn, B, Lq, Lk);
+        if (tile.first < 0) break;
+      } else {
+        tile = tile_at(index, B, Lq, Lk, section);
+      }
+      const bool hands = pairs != 0 && index % 2 == 1 && turn == 0;
       const int row = tile.first + (pack_heads != 0 ? 0 : 64 * row_group);
       const int head = tile.head + (pack_heads != 0 ? row_group : 0);
 
@@ -484,7 +582,7 @@ KERNEL(attend) {
 
       mbarrier_wait(&bars.query_full[row_group], queries);
       queries ^= 1;
-      if (tile.blocks > half) {
+      if (tile.end - tile.begin > half) {
         // The keys that the two rows of this thread see, and those that all
         // rows of this warpgroup see.
         const int of_row = row + 16 * warp + lane / 4;
@@ -494,7 +592,7 @@ KERNEL(attend) {
         float scores[kSums];
         uint32_t p[kSums / 2];
         float correction[2];
-        int block = tile.blocks - 1 - half;
+        int block = tile.end - 1 - half;
         // Never false, but known only after softmax: what keeps softmax before
         // the wait that follows, under the product with V.
         const auto softened = [&] { return !(rows.sum[0] + rows.sum[1] < 0); };
@@ -564,22 +662,81 @@ KERNEL(attend) {
         pack(p, scores);
 
         block -= split;
-        for (; block >= 0 && (block + 1) * tile_kv > common; block -= split) {
+        for (; block >= tile.begin && (block + 1) * tile_kv > common;
+             block -= split) {
           step(true);
         }
-        for (; block >= 0; block -= split) step(false);
-        if constexpr (output_tile != 0) release_query();
+        for (; block >= tile.begin; block -= split) step(false);
+        if (output_tile != 0 || hands) release_query();
         issue_values();
         wgmma_wait<0>();
         release_value();
-      } else if constexpr (output_tile != 0) {
+      } else if (output_tile != 0 || hands) {
         release_query();
+      }
+
+      if constexpr (pairs != 0) {
+        // Else the conversions below stand before the wait for the products.
+        wgmma_hold(out);
+        const Handed& other = reinterpret_cast<const Handed*>(halves)[row_group];
+        if (hands) {
+          // Straight from registers into memory that nothing else uses; the
+          // other block stays until it is there.
+          if (!tile.whole && tile.end > tile.begin) {
+            const uint32_t to =
+                remote_address(&other, 0) + thread * sizeof(Vector16);
+            const uint32_t barrier = remote_address(&bars.handed[row_group], 0);
+            constexpr uint32_t kRow = sizeof(Handed::rows);
+#pragma unroll
+            for (int i = 0; i < 16; ++i) {
+              store_remote_async(to + i * kRow,
+                                 Vector16{__float_as_uint(out[4 * i]),
+                                          __float_as_uint(out[4 * i + 1]),
+                                          __float_as_uint(out[4 * i + 2]),
+                                          __float_as_uint(out[4 * i + 3])},
+                                 barrier);
+            }
+            store_remote_async(to + 16 * kRow,
+                               Vector16{__float_as_uint(rows.greatest[0]),
+                                        __float_as_uint(rows.greatest[1]),
+                                        __float_as_uint(rows.sum[0]),
+                                        __float_as_uint(rows.sum[1])},
+                               barrier);
+          }
+          turn = 1;
+          continue;
+        }
+        if (!tile.whole) {
+          mbarrier_wait_cluster(&bars.handed[row_group], 0);
+          const Vector16 theirs = other.rows[thread];
+          float mine_by[2];
+          float other_by[2];
+#pragma unroll
+          for (int r = 0; r < 2; ++r) {
+            const float greatest = __uint_as_float(theirs.word[r]);
+            const float top = fmaxf(rows.greatest[r], greatest);
+            const float base = top == -INFINITY ? 0.0f : top * log2_scale;
+            mine_by[r] = exp2_approx(rows.greatest[r] * log2_scale - base);
+            other_by[r] = exp2_approx(greatest * log2_scale - base);
+            rows.sum[r] = rows.sum[r] * mine_by[r] +
+                          __uint_as_float(theirs.word[2 + r]) * other_by[r];
+          }
+#pragma unroll
+          for (int i = 0; i < 16; ++i) {
+            const Vector16 four = other.out[i][thread];
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+              out[4 * i + e] = out[4 * i + e] * mine_by[e / 2] +
+                               __uint_as_float(four.word[e]) * other_by[e / 2];
+            }
+          }
+        }
       }
 
       if constexpr (split == 2) {
         // An odd number of blocks leaves this warpgroup one too far or one
         // behind: half 0 takes the next tile's first block again.
-        if (tile.blocks % 2 == 1) {
+        if ((tile.end - tile.begin) % 2 == 1) {
           if (half == 0) {
             key_place.retreat();
             value_place.retreat();

@@ -10,7 +10,6 @@
 #include <map>
 #include <memory>
 
-
 namespace evoke::cuda {
 namespace {
 
