@@ -33,6 +33,10 @@ ParentSelector::ParentSelector(const SelectionConfig& config) {
 
 ParentSelector::Choice ParentSelector::select(const Archive& archive,
                                               Rng& rng) const {
+  const auto behind = [&](const Elite& elite) {
+    return archive.at_rank(0).member.score.log_value -
+           elite.member.score.log_value;
+  };
   const double mode = rng.uniform();
   if (mode >= exploit_) {
     const Choice choice =
@@ -40,13 +44,16 @@ ParentSelector::Choice ParentSelector::select(const Archive& archive,
                                  SelectionMode::explore}
                         : Choice{&archive.by_curiosity(rng.uniform()),
                                  SelectionMode::curiosity};
-    const double behind = archive.at_rank(0).member.score.log_value -
-                          choice.elite->member.score.log_value;
-    if (behind <= kReach) return choice;
+    if (behind(*choice.elite) <= kReach) return choice;
   }
   std::size_t rank = 0;
-  while (rng.chance(kDecay)) ++rank;
-  return {&archive.at_rank(rank % archive.size()), SelectionMode::exploit};
+  while (rng.chance(kDecay)) {
+    ++rank;
+    if (rank >= archive.size() || behind(archive.at_rank(rank)) > kClose) {
+      rank = 0;
+    }
+  }
+  return {&archive.at_rank(rank), SelectionMode::exploit};
 }
 
 std::vector<const Elite*> ParentSelector::inspirations(const Archive& archive,

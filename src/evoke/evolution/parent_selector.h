@@ -15,10 +15,11 @@ std::string_view to_string(SelectionMode mode);
 
 class ParentSelector {
  public:
-  // Exploiting takes rank r with a probability that falls as kDecay^r: scale
-  // of fitness and size of the archive do not matter, and finding the rank
-  // costs kDecay / (1 - kDecay) steps on average.
+  // Exploiting takes rank r with a probability that falls as kDecay^r, among
+  // those that are slower than the best by at most kClose (5 %). Finding the
+  // rank costs kDecay / (1 - kDecay) steps on average.
   static constexpr double kDecay = 0.5;
+  static constexpr double kClose = 0.05;
   // Elites slower than the best by more than this (a factor of three) are
   // not explored: their children take long to judge and rarely get ahead.
   // They are shown as inspirations all the same.
