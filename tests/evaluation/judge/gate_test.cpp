@@ -82,7 +82,27 @@ TEST_F(GateTest, OneGateChecksManyCases) {
     const auto pooled = court().bench().cases().make_fresh(small_case());
     const CaseResult result = gate.check(**pooled);
     ASSERT_FALSE(result.failure) << result.message;
+    if (i % 5 == 0) gate.free_memory();
   }
+}
+
+TEST_F(GateTest, KnowsBeforehandWhatMemoryACaseTakes) {
+  // Of itself, and at three addresses at most its inputs.
+  const auto bytes = [&](const std::string& text) {
+    load(text);
+    const auto pooled = court().bench().cases().make_fresh(small_case());
+    const Gate gate(*kernel_, {}, 1);
+    EXPECT_GT(gate.device_bytes(**pooled), 3 * (*pooled)->inputs->size());
+    return gate.device_bytes(**pooled);
+  };
+  auto options = small();
+  const int64_t plain = bytes(test::make_kernel(options));
+  options.plan =
+      "[scratch]\nspare = { type = \"float32\", shape = [\"1000000\"] }\n";
+  options.writes = R"("output", "spare")";
+  // Two bindings, and half as much more for what grows.
+  EXPECT_NEAR(static_cast<double>(bytes(test::make_kernel(options)) - plain),
+              12e6, 1e5);
 }
 
 TEST_F(GateTest, ADroppedKeyIsIncorrect) {

@@ -131,15 +131,23 @@ RunnerResult<void> Workspace::reserve(int64_t bytes) {
     if (!dropped) return fault_of(dropped);
     memory_.reset();
   }
-  // Grows by half at least, so that a list of cases makes few of them.
-  const int64_t size = round_up(bytes + bytes / 2, kPageBytes);
-  auto memory = protocol::SharedMemory::create(size, false);
+  auto memory = protocol::SharedMemory::create(reserved_bytes(bytes), false);
   if (!memory) return own_fault(memory.error());
   auto buffer = runner_->lend(*memory, /*writable=*/true);
   if (!buffer) return fault_of(buffer);
   memory_ = std::move(*memory);
   buffer_ = *buffer;
   return {};
+}
+
+// Grows by half at least, so that a list of cases makes few of them.
+int64_t Workspace::reserved_bytes(int64_t bytes) {
+  return round_up(bytes + bytes / 2, kPageBytes);
+}
+
+void Workspace::give_back() {
+  if (memory_ && runner_->usable()) (void)runner_->take_back(buffer_);
+  memory_.reset();
 }
 
 RunnerResult<void> Workspace::push(int64_t offset_bytes, int64_t bytes) {

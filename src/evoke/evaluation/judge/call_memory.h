@@ -70,6 +70,10 @@ class Workspace {
 
   // At least so many bytes; what they held is lost.
   RunnerResult<void> reserve(int64_t bytes);
+  // What reserve() of so many bytes makes when there was less.
+  static int64_t reserved_bytes(int64_t bytes);
+  // Frees it; a runner that is gone holds nothing.
+  void give_back();
   int buffer() const { return buffer_; }
   const protocol::SharedMemory& memory() const { return *memory_; }
   std::span<std::byte> at(int64_t offset_bytes, int64_t bytes) const {

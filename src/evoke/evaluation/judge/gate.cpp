@@ -13,6 +13,7 @@ namespace {
 
 // A second binding lies at addresses that differ in every way that alignment
 // leaves open.
+constexpr int kBindings = 2;  // of each case, at different addresses
 constexpr int64_t kShiftBytes = 192;
 // Calls at one address before an input changes there.
 constexpr int kPrimings = 3;
@@ -35,6 +36,12 @@ struct Gate::Context {
 
   int64_t output_bytes() const {
     return prepared.tensors()[output].allocation_bytes;
+  }
+  // What one binding takes of the workspace.
+  int64_t step_bytes() const {
+    return round_up(round_up(output_bytes(), kPageBytes) +
+                        scratch.total_bytes() + 2 * kShiftBytes,
+                    kPageBytes);
   }
 };
 
@@ -63,24 +70,37 @@ CaseResult Gate::check(const PooledCase& pooled) {
   return result;
 }
 
-RunnerResult<void> Gate::run_case(const PooledCase& pooled,
-                                  CaseResult& result) {
+Result<Gate::Context> Gate::context_of(const PooledCase& pooled) const {
   const PreparedCase& prepared = *pooled.prepared;
   auto plan = kernel_.build().plan_for(prepared.gate_case().shape);
-  if (!plan) {
-    fail(result, OutcomeKind::rejected_plan, plan.error().message);
+  if (!plan) return error_of(plan);
+  return Context{pooled,
+                 prepared,
+                 output_index(kernel_.build().signature()),
+                 *plan,
+                 ScratchMemory(*plan),
+                 kernel_.build().source().plan().atomics,
+                 {}};
+}
+
+int64_t Gate::device_bytes(const PooledCase& pooled) const {
+  const auto context = context_of(pooled);
+  if (!context) return 0;  // nothing will run
+  return (kBindings + 1) * pooled.inputs->size() +
+         Workspace::reserved_bytes(kBindings * context->step_bytes());
+}
+
+RunnerResult<void> Gate::run_case(const PooledCase& pooled,
+                                  CaseResult& result) {
+  auto made = context_of(pooled);
+  if (!made) {
+    fail(result, OutcomeKind::rejected_plan, made.error().message);
     return {};
   }
-  Context context{pooled,
-                  prepared,
-                  output_index(kernel_.build().signature()),
-                  *plan,
-                  ScratchMemory(*plan),
-                  kernel_.build().source().plan().atomics,
-                  {}};
+  Context& context = *made;
   // The same pages under two addresses.
   std::vector<int> inputs;
-  for (int i = 0; i < 2; ++i) {
+  for (int i = 0; i < kBindings; ++i) {
     auto lent = kernel_.runner().lend(*pooled.inputs, /*writable=*/false);
     if (!lent) return fault_of(lent);
     inputs.push_back(*lent);
@@ -132,9 +152,7 @@ RunnerResult<std::vector<Gate::Binding>> Gate::bind(
     Context& context, const std::vector<int>& inputs) {
   const auto& layouts = context.prepared.tensors();
   const int64_t output_bytes = round_up(context.output_bytes(), kPageBytes);
-  const int64_t step =
-      round_up(output_bytes + context.scratch.total_bytes() + 2 * kShiftBytes,
-               kPageBytes);
+  const int64_t step = context.step_bytes();
   auto reserved =
       workspace_.reserve(step * static_cast<int64_t>(inputs.size()));
   if (!reserved) return fault_of(reserved);

@@ -47,7 +47,14 @@ struct CaseResult {
 class Gate {
  public:
   Gate(LoadedKernel& kernel, GateOptions options, uint64_t rng_seed);
+  ~Gate() { free_memory(); }
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
 
+  // At most so much of the device's memory is in use while the case is checked.
+  // The part that is no input stays until free_memory() or a larger case.
+  int64_t device_bytes(const PooledCase& pooled) const;
+  void free_memory() { workspace_.give_back(); }
   // Faults that end the runner are in the result as well.
   CaseResult check(const PooledCase& pooled);
 
@@ -61,6 +68,7 @@ class Gate {
   // Everything that is fixed for one case.
   struct Context;
 
+  Result<Context> context_of(const PooledCase& pooled) const;
   RunnerResult<void> run_case(const PooledCase& pooled, CaseResult& result);
   RunnerResult<std::vector<Binding>> bind(Context& context,
                                           const std::vector<int>& inputs);

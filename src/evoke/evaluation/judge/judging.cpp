@@ -140,6 +140,7 @@ void Judging::load() {
 void Judging::run_gate(Stage stage, const Workload& workload, GateLevel level,
                        const GateOptions& options, CaseSeeds seeds) {
   enter(stage);
+  std::optional<DeviceMemory::Share> memory;  // of the largest case so far
   Gate gate(*kernel_, options, secret_seed());
   const auto draw = seeds == CaseSeeds::fresh
                         ? std::nullopt
@@ -164,9 +165,17 @@ void Judging::run_gate(Stage stage, const Workload& workload, GateLevel level,
         continue;
       }
     }
+    if (pooled) {
+      const int64_t bytes = gate.device_bytes(**pooled);
+      if (!memory || memory->bytes() < bytes) {
+        gate.free_memory();
+        memory.reset();
+        memory = bench_.memory().take(bytes, bench_.stop());
+      }
+    }
     std::optional<DeviceLock::Claim> share;
     if (!own_clock) share = bench_.lock().share(bench_.stop());
-    if (!pooled || (!own_clock && !share)) {
+    if (!pooled || !memory || (!own_clock && !share)) {
       end(OutcomeKind::infrastructure_failed,
           pooled ? "cancelled" : pooled.error().message);
       return;

@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "evoke/evaluation/judge/device_memory.h"
 #include "evoke/evaluation/judge/free_memory.h"
 #include "evoke/evaluation/judge/verdict.h"
 
@@ -27,9 +28,6 @@ constexpr int64_t kLargestRotation = int64_t{1} << 30;
 constexpr int64_t kDeviceRotation = int64_t{3} << 29;
 // All shapes' copies together take at most this share of the free memory.
 constexpr int64_t kMemoryShare = 4;
-// Of a device's own memory: the reference, candidates, a baseline and both
-// sides of a confirmation each have them there.
-constexpr int64_t kDeviceShare = 6;
 // On unseen inputs, where the device has a clock of its own: every call takes
 // a copy that has to be brought there.
 constexpr double kUnseenBlockMs = 0.1;
@@ -93,7 +91,7 @@ RunnerResult<void> RaceTrack::choose_rotation() {
     // told to keep what it holds.
     rotation_bytes_ =
         options_.rotation_bytes > 0 ? options_.rotation_bytes : kDeviceRotation;
-    const int64_t room = bench_.greeting().memory_bytes / kDeviceShare /
+    const int64_t room = bench_.greeting().memory_bytes / kDeviceShares /
                          static_cast<int64_t>(workload_.shapes.size());
     if (room > 0) rotation_bytes_ = std::min(rotation_bytes_, room);
     return {};

@@ -79,6 +79,9 @@ Result<std::unique_ptr<Workbench>> Workbench::open(
   auto greeting = bench->compiler_->greeting();
   if (!greeting) return failed(greeting.error().message);
   bench->greeting_ = std::move(*greeting);
+  bench->memory_.emplace(bench->greeting_.own_memory
+                             ? bench->greeting_.memory_bytes / kDeviceShares
+                             : 0);
   // "cuda" and "cuda:0" may be one: from here on by what it calls itself.
   if (const std::string& id = bench->greeting_.device_id; !id.empty()) {
     lock = DeviceLock::open(locks, id);

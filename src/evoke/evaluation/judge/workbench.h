@@ -15,6 +15,7 @@
 #include "evoke/evaluation/judge/case_pool.h"
 #include "evoke/evaluation/judge/compile_cache.h"
 #include "evoke/evaluation/judge/device_lock.h"
+#include "evoke/evaluation/judge/device_memory.h"
 #include "evoke/evaluation/judge/kernel_build.h"
 #include "evoke/evaluation/judge/passed_cases.h"
 #include "evoke/evaluation/judge/runner_pool.h"
@@ -54,6 +55,8 @@ class Workbench {
   const std::shared_ptr<CasePool>& shared_cases() const { return cases_; }
   PassedCases& passed_cases() { return passed_cases_; }
   const DeviceLock& lock() const { return *lock_; }
+  // For gates, beside what races hold.
+  DeviceMemory& memory() { return *memory_; }
   CompileCache* compile_cache() { return cache_ ? &*cache_ : nullptr; }
   // What the device says of itself.
   const protocol::Greeting& greeting() const { return greeting_; }
@@ -98,6 +101,7 @@ class Workbench {
   std::atomic<bool> stopping_{false};
   std::string private_folder_;  // of the compilers; removed at the end
   std::optional<DeviceLock> lock_;
+  std::optional<DeviceMemory> memory_;
   std::optional<CompileCache> cache_;
   std::unique_ptr<RunnerPool> pool_;
   std::unique_ptr<UnitCompiler> compiler_;
