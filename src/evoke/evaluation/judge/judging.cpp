@@ -140,8 +140,6 @@ void Judging::load() {
 void Judging::run_gate(Stage stage, const Workload& workload, GateLevel level,
                        const GateOptions& options, CaseSeeds seeds) {
   enter(stage);
-  std::optional<DeviceMemory::Share> memory;  // of the largest case so far
-  Gate gate(*kernel_, options, secret_seed());
   const auto draw = seeds == CaseSeeds::fresh
                         ? std::nullopt
                         : std::optional(static_cast<uint64_t>(candidate_.id));
@@ -155,6 +153,8 @@ void Judging::run_gate(Stage stage, const Workload& workload, GateLevel level,
   if (own_clock) {
     shared_calls.emplace(kernel_->runner(), bench_.lock(), bench_.stop());
   }
+  std::optional<DeviceMemory::Share> memory;  // of the largest case so far
+  Gate gate(*kernel_, options, secret_seed());
   while (!feed.done()) {
     auto pooled = feed.next();
     std::string key;
