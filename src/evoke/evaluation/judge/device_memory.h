@@ -13,9 +13,9 @@
 
 namespace evoke::judge {
 
-// Who has inputs or outputs there at a time, an equal share each: the reference,
-// candidates that are timed, a baseline, both sides of a confirmation, and all
-// gates together.
+// Who has inputs or outputs there at a time, an equal share each: the
+// reference, candidates that are timed, a baseline, both sides of a
+// confirmation, and all gates together.
 inline constexpr int64_t kDeviceShares = 6;
 
 // Thread-safe.
