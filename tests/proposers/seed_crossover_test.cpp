@@ -9,7 +9,6 @@
 #include <string>
 #include <string_view>
 
-#include "evoke/core/kernel_text.h"
 #include "evoke/core/launch_plan.h"
 #include "evoke/devices/embedded_kernels.h"
 #include "evoke/devices/registry.h"
@@ -20,15 +19,19 @@
 namespace evoke {
 namespace {
 
-Exemplar seed(CandidateId id, std::string_view name) {
+KernelSource seed(Dialect dialect, std::string_view name) {
+  std::string text;
+  for (const EmbeddedKernel& kernel : embedded_kernels(dialect)) {
+    if (kernel.path.find(name) != kernel.path.npos) text = kernel.text;
+  }
+  EXPECT_FALSE(text.empty()) << name;
+  return KernelSource::parse(text, dialect, std::string(name)).value();
+}
+
+Exemplar cpu_seed(CandidateId id, std::string_view name) {
   Exemplar exemplar;
   exemplar.candidate.id = id;
-  for (const EmbeddedKernel& kernel : embedded_kernels(Dialect::cpu)) {
-    if (kernel.path.find(name) == kernel.path.npos) continue;
-    exemplar.candidate.text =
-        KernelSource::parse(kernel.text, Dialect::cpu, "seed.cpp")->text();
-  }
-  EXPECT_FALSE(exemplar.candidate.text.empty()) << name;
+  exemplar.candidate.text = seed(Dialect::cpu, name).text();
   return exemplar;
 }
 
@@ -39,8 +42,8 @@ TEST_P(SeedCrossover, GivesAKernelThatIsRight) {
   ParametersProposer proposer({.dialect = Dialect::cpu});
   ProposalRequest request;
   request.operation = "variant_crossover";
-  request.parent = seed(1, GetParam().first);
-  request.inspirations = {seed(2, GetParam().second)};
+  request.parent = cpu_seed(1, GetParam().first);
+  request.inspirations = {cpu_seed(2, GetParam().second)};
   const auto proposal = proposer.propose(request);
   ASSERT_TRUE(proposal) << proposal.error().message;
   ASSERT_EQ(proposal->operation, "variant_crossover");
@@ -88,25 +91,14 @@ INSTANTIATE_TEST_SUITE_P(
                       std::pair{"prefill_tiled", "composite"},
                       std::pair{"composite", "three_pass"}));
 
-KernelSource cuda_seed(std::string_view name) {
-  for (const EmbeddedKernel& kernel : embedded_kernels(Dialect::cuda)) {
-    if (kernel.path.find(name) == kernel.path.npos) continue;
-    return KernelSource::parse(kernel.text, Dialect::cuda, "seed.cu").value();
-  }
-  ADD_FAILURE() << name;
-  return KernelSource::parse("", Dialect::cuda, "seed.cu").value();
-}
-
 // The child's variant in front of all others answers for the mate's shapes.
 KernelSource with_variant(const KernelSource& parent, const KernelSource& mate,
                           std::size_t variant) {
   const auto child =
       parameters::merged(parent, mate, variant, parent.plan().variants.size());
   EXPECT_TRUE(child.has_value());
-  return KernelSource::parse(
-             fmt::format("{}\n{}{}{}", kPlanStart, format_plan(child->plan),
-                         kPlanEnd, child->code),
-             Dialect::cuda, "child.cu")
+  return KernelSource::parse(format_kernel(child->plan, child->code),
+                             Dialect::cuda, "child.cu")
       .value();
 }
 
@@ -136,8 +128,8 @@ TEST(SeedCrossoverForCuda, LeavesLaunchesAsTheyWere) {
   const auto signature = testing::attention_signature();
   std::size_t compared = 0;
   for (const char* name : {"decode_stream", "prefill_hopper"}) {
-    const KernelSource parent = cuda_seed("attention/cuda/composite.cu");
-    const KernelSource mate = cuda_seed(std::string("cuda/") + name);
+    const KernelSource parent = seed(Dialect::cuda, "composite");
+    const KernelSource mate = seed(Dialect::cuda, name);
     for (const auto& [queries, keys] : {std::pair{1, 64},
                                         {1, 1024},
                                         {1, 4096},

@@ -146,10 +146,13 @@ Result<KernelSource> KernelSource::read(const std::string& path) {
   return parse(*text, *dialect, path);
 }
 
+std::string format_kernel(const KernelPlan& plan, std::string_view code) {
+  return fmt::format("{}\n{}{}{}", kPlanStart, format_plan(plan), kPlanEnd,
+                     code);
+}
+
 Result<KernelSource> KernelSource::with_plan(const KernelPlan& plan) const {
-  const std::string text = fmt::format("{}\n{}{}{}", kPlanStart,
-                                       format_plan(plan), kPlanEnd, code());
-  return parse(text, dialect_, path());
+  return parse(format_kernel(plan, code()), dialect_, path());
 }
 
 Result<void> KernelSource::check_immutable_text(

@@ -182,6 +182,8 @@ class KernelSource {
 
 // The plan as canonical TOML, without the comment around it.
 std::string format_plan(const KernelPlan& plan);
+// The text of a file with this plan and this code.
+std::string format_kernel(const KernelPlan& plan, std::string_view code);
 
 // Constructs that no candidate of this dialect may use (includes outside the
 // list, inline assembly, thread_local, clocks, ...). The error is one line

@@ -82,18 +82,31 @@ TEST_F(GateTest, OneGateChecksManyCases) {
     const auto pooled = court().bench().cases().make_fresh(small_case());
     const CaseResult result = gate.check(**pooled);
     ASSERT_FALSE(result.failure) << result.message;
-    if (i % 5 == 0) gate.free_memory();
   }
 }
 
-TEST_F(GateTest, KnowsBeforehandWhatMemoryACaseTakes) {
-  // Of itself, and at three addresses at most its inputs.
+TEST_F(GateTest, TakesTheMemoryThatACaseNeeds) {
   const auto bytes = [&](const std::string& text) {
     load(text);
-    const auto pooled = court().bench().cases().make_fresh(small_case());
-    const Gate gate(*kernel_, {}, 1);
-    EXPECT_GT(gate.device_bytes(**pooled), 3 * (*pooled)->inputs->size());
-    return gate.device_bytes(**pooled);
+    DeviceMemory memory(int64_t{1} << 40);
+    int64_t taken = 0;
+    {
+      Gate gate(*kernel_, {}, 1, &memory, [] { return false; });
+      // The larger case needs all anew, and the small one after it nothing.
+      auto larger = small_case();
+      larger.shape = test::small_workload().shapes.back().shape;
+      for (const GateCase& each : {small_case(), larger, small_case()}) {
+        const auto pooled = court().bench().cases().make_fresh(each);
+        const CaseResult result = gate.check(**pooled);
+        EXPECT_FALSE(result.failure) << result.message;
+        // Of itself, and at three addresses at most its inputs.
+        EXPECT_GT(memory.taken_bytes(), 3 * (*pooled)->inputs->size());
+        EXPECT_GE(memory.taken_bytes(), taken);
+        if (taken == 0) taken = memory.taken_bytes();
+      }
+    }
+    EXPECT_EQ(memory.taken_bytes(), 0);
+    return taken;
   };
   auto options = small();
   const int64_t plain = bytes(test::make_kernel(options));

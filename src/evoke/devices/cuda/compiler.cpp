@@ -164,7 +164,8 @@ CompileReply CudaCompiler::judge(const KernelSource& kernel,
   int64_t code_bytes = 0;
   for (const CubinKernel& each : facts->kernels) code_bytes += each.code_bytes;
   reply.report["code_bytes"] = code_bytes;
-  if (const auto added = add_report(kernel, unit, compiled, reply.report);
+  if (const auto added =
+          add_report(kernel, unit, compiled, log, *facts, reply.report);
       !added) {
     return reply_with(Status::failed, added.error().message);
   }
@@ -176,9 +177,8 @@ CompileReply CudaCompiler::judge(const KernelSource& kernel,
 Result<void> CudaCompiler::add_report(const KernelSource& kernel,
                                       const CompileUnit& unit,
                                       const NvrtcReply& compiled,
-                                      Json& report) {
-  const CompileLog log = read_compile_log(compiled.log);
-  const auto facts = read_cubin(compiled.cubin);
+                                      const CompileLog& log,
+                                      const CubinFacts& facts, Json& report) {
   std::map<std::string, SassFacts> sass;
   if (!disassembler_.empty()) {
     const std::string path = fmt::format("{}/unit-{}.cubin", options_.folder,
@@ -201,8 +201,8 @@ Result<void> CudaCompiler::add_report(const KernelSource& kernel,
       return each.name == entry;
     };
     const auto found =
-        std::find_if(facts->kernels.begin(), facts->kernels.end(), is_it);
-    if (found == facts->kernels.end()) {
+        std::find_if(facts.kernels.begin(), facts.kernels.end(), is_it);
+    if (found == facts.kernels.end()) {
       return failed(fmt::format("{}: the compiled code has no kernel '{}'",
                                 kernel.path(), name));
     }

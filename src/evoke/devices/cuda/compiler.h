@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "evoke/devices/cuda/compile_log.h"
+#include "evoke/devices/cuda/cubin.h"
 #include "evoke/devices/cuda/nvrtc_process.h"
 #include "evoke/devices/cuda/occupancy.h"
 #include "evoke/devices/device.h"
@@ -41,7 +43,8 @@ class CudaCompiler final : public Compiler {
   CompileReply judge(const KernelSource& kernel, const CompileUnit& unit,
                      NvrtcReply compiled);
   Result<void> add_report(const KernelSource& kernel, const CompileUnit& unit,
-                          const NvrtcReply& compiled, Json& report);
+                          const NvrtcReply& compiled, const CompileLog& log,
+                          const CubinFacts& facts, Json& report);
 
   std::shared_ptr<const Nvrtc> nvrtc_;
   CompilerOptions options_;

@@ -148,9 +148,8 @@ class CubinReader {
         section.bytes > cubin_.size() - section.offset) {
       return refuse("the cubin is cut short");
     }
-    code_ += name + ' ' + std::to_string(section.bytes) + '\n';
-    code_.append(reinterpret_cast<const char*>(cubin_.data()) + section.offset,
-                 section.bytes);
+    code_ += name + ' ' +
+             hash_hex(cubin_.subspan(section.offset, section.bytes)) + '\n';
   }
 
   const ElfSection* symbol_table() const {
@@ -212,7 +211,7 @@ class CubinReader {
   std::map<std::string, CubinKernel> kernels_;
   std::vector<std::string> variables_;
   int64_t constant_bytes_ = 0;
-  std::string code_;  // what code_hash is of
+  std::string code_;  // a line per section and kernel that counts
   std::string error_;
 };
 

@@ -70,9 +70,10 @@ Arm::~Arm() {
   }
   (void)runner_->call(protocol::Release{bound}, kSetupTimeoutMs);
   if (!own_memory_) return;
-  for (const int buffer : {memory_.inputs_buffer, memory_.workspace.buffer()}) {
-    if (buffer != 0) (void)runner_->take_back(buffer);
+  if (memory_.inputs_buffer != 0) {
+    (void)runner_->take_back(memory_.inputs_buffer);
   }
+  memory_.workspace.give_back();
 }
 
 RunnerResult<std::unique_ptr<Arm>> Arm::of_kernel(

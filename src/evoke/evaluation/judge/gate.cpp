@@ -45,10 +45,13 @@ struct Gate::Context {
   }
 };
 
-Gate::Gate(LoadedKernel& kernel, GateOptions options, uint64_t rng_seed)
+Gate::Gate(LoadedKernel& kernel, GateOptions options, uint64_t rng_seed,
+           DeviceMemory* memory, std::function<bool()> stop)
     : kernel_(kernel),
       options_(options),
       rng_(rng_seed),
+      memory_(memory),
+      stop_(std::move(stop)),
       workspace_(kernel.shared_runner()) {}
 
 CaseResult Gate::check(const PooledCase& pooled) {
@@ -70,34 +73,36 @@ CaseResult Gate::check(const PooledCase& pooled) {
   return result;
 }
 
-Result<Gate::Context> Gate::context_of(const PooledCase& pooled) const {
-  const PreparedCase& prepared = *pooled.prepared;
-  auto plan = kernel_.build().plan_for(prepared.gate_case().shape);
-  if (!plan) return error_of(plan);
-  return Context{pooled,
-                 prepared,
-                 output_index(kernel_.build().signature()),
-                 *plan,
-                 ScratchMemory(*plan),
-                 kernel_.build().source().plan().atomics,
-                 {}};
-}
-
-int64_t Gate::device_bytes(const PooledCase& pooled) const {
-  const auto context = context_of(pooled);
-  if (!context) return 0;  // nothing will run
-  return (kBindings + 1) * pooled.inputs->size() +
-         Workspace::reserved_bytes(kBindings * context->step_bytes());
+// Inputs lie at one address more than there are bindings while a probe runs.
+RunnerResult<void> Gate::take_memory(const Context& context) {
+  if (memory_ == nullptr) return {};
+  const int64_t bytes =
+      (kBindings + 1) * context.pooled.inputs->size() +
+      Workspace::reserved_bytes(kBindings * context.step_bytes());
+  if (share_ && share_->bytes() >= bytes) return {};
+  workspace_.give_back();
+  share_.reset();
+  share_ = memory_->take(bytes, stop_);
+  if (!share_) return fault(RunnerFault::Kind::cancelled, "cancelled");
+  return {};
 }
 
 RunnerResult<void> Gate::run_case(const PooledCase& pooled,
                                   CaseResult& result) {
-  auto made = context_of(pooled);
-  if (!made) {
-    fail(result, OutcomeKind::rejected_plan, made.error().message);
+  const PreparedCase& prepared = *pooled.prepared;
+  auto plan = kernel_.build().plan_for(prepared.gate_case().shape);
+  if (!plan) {
+    fail(result, OutcomeKind::rejected_plan, plan.error().message);
     return {};
   }
-  Context& context = *made;
+  Context context{pooled,
+                  prepared,
+                  output_index(kernel_.build().signature()),
+                  *plan,
+                  ScratchMemory(*plan),
+                  kernel_.build().source().plan().atomics,
+                  {}};
+  if (auto taken = take_memory(context); !taken) return taken;
   // The same pages under two addresses.
   std::vector<int> inputs;
   for (int i = 0; i < kBindings; ++i) {

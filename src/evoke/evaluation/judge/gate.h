@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -15,6 +16,7 @@
 #include "evoke/core/problem.h"
 #include "evoke/evaluation/judge/call_memory.h"
 #include "evoke/evaluation/judge/case_pool.h"
+#include "evoke/evaluation/judge/device_memory.h"
 #include "evoke/evaluation/judge/loaded_kernel.h"
 
 namespace evoke::judge {
@@ -46,15 +48,14 @@ struct CaseResult {
 
 class Gate {
  public:
-  Gate(LoadedKernel& kernel, GateOptions options, uint64_t rng_seed);
-  ~Gate() { free_memory(); }
+  // What the largest case so far needs of `memory` is taken before anything is
+  // launched, and kept until the gate goes. `stop` ends the wait for it.
+  Gate(LoadedKernel& kernel, GateOptions options, uint64_t rng_seed,
+       DeviceMemory* memory = nullptr, std::function<bool()> stop = {});
+  ~Gate() { workspace_.give_back(); }
   Gate(const Gate&) = delete;
   Gate& operator=(const Gate&) = delete;
 
-  // At most so much of the device's memory is in use while the case is checked.
-  // The part that is no input stays until free_memory() or a larger case.
-  int64_t device_bytes(const PooledCase& pooled) const;
-  void free_memory() { workspace_.give_back(); }
   // Faults that end the runner are in the result as well.
   CaseResult check(const PooledCase& pooled);
 
@@ -68,7 +69,7 @@ class Gate {
   // Everything that is fixed for one case.
   struct Context;
 
-  Result<Context> context_of(const PooledCase& pooled) const;
+  RunnerResult<void> take_memory(const Context& context);
   RunnerResult<void> run_case(const PooledCase& pooled, CaseResult& result);
   RunnerResult<std::vector<Binding>> bind(Context& context,
                                           const std::vector<int>& inputs);
@@ -88,6 +89,9 @@ class Gate {
   LoadedKernel& kernel_;
   GateOptions options_;
   Rng rng_;
+  DeviceMemory* memory_;  // null: not counted
+  std::function<bool()> stop_;
+  std::optional<DeviceMemory::Share> share_;
   Workspace workspace_;
   std::set<std::size_t> probed_variants_;
 };

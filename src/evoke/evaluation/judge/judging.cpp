@@ -153,8 +153,7 @@ void Judging::run_gate(Stage stage, const Workload& workload, GateLevel level,
   if (own_clock) {
     shared_calls.emplace(kernel_->runner(), bench_.lock(), bench_.stop());
   }
-  std::optional<DeviceMemory::Share> memory;  // of the largest case so far
-  Gate gate(*kernel_, options, secret_seed());
+  Gate gate(*kernel_, options, secret_seed(), &bench_.memory(), bench_.stop());
   while (!feed.done()) {
     auto pooled = feed.next();
     std::string key;
@@ -165,17 +164,9 @@ void Judging::run_gate(Stage stage, const Workload& workload, GateLevel level,
         continue;
       }
     }
-    if (pooled) {
-      const int64_t bytes = gate.device_bytes(**pooled);
-      if (!memory || memory->bytes() < bytes) {
-        gate.free_memory();
-        memory.reset();
-        memory = bench_.memory().take(bytes, bench_.stop());
-      }
-    }
     std::optional<DeviceLock::Claim> share;
     if (!own_clock) share = bench_.lock().share(bench_.stop());
-    if (!pooled || !memory || (!own_clock && !share)) {
+    if (!pooled || (!own_clock && !share)) {
       end(OutcomeKind::infrastructure_failed,
           pooled ? "cancelled" : pooled.error().message);
       return;

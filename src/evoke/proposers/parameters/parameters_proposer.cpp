@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "evoke/base/rng.h"
-#include "evoke/core/kernel_text.h"
 #include "evoke/proposers/parameters/crossover.h"
 #include "evoke/proposers/parameters/division.h"
 #include "evoke/proposers/parameters/genes.h"
@@ -317,11 +316,9 @@ class Answer {
       return std::nullopt;
     }
     if (!constraints_hold(child.plan, options_.known)) return std::nullopt;
-    const std::string text =
-        fmt::format("{}\n{}{}{}", kPlanStart, format_plan(child.plan), kPlanEnd,
-                    child.code);
     const auto kernel =
-        KernelSource::parse(text, options_.dialect, path_of(options_.dialect));
+        KernelSource::parse(format_kernel(child.plan, child.code),
+                            options_.dialect, path_of(options_.dialect));
     if (!kernel) return std::nullopt;
     Proposal proposal;
     proposal.text = kernel->text();

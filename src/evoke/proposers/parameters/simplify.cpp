@@ -1,7 +1,5 @@
 #include "evoke/proposers/parameters/simplify.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -134,9 +132,8 @@ Result<KernelSource> simplified(const KernelSource& kernel) {
   plan = simplified_plan(plan, code);
   code = simplified_code(plan, code);
   plan = simplified_plan(plan, code);
-  const std::string text =
-      fmt::format("{}\n{}{}{}", kPlanStart, format_plan(plan), kPlanEnd, code);
-  return KernelSource::parse(text, kernel.dialect(), kernel.path());
+  return KernelSource::parse(format_kernel(plan, code), kernel.dialect(),
+                             kernel.path());
 }
 
 }  // namespace evoke::parameters
