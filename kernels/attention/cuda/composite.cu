@@ -1,6 +1,6 @@
 /*evoke
 problem = "attention"
-summary = "decode at 1k with four warps of two tiles; decode by a ring of tensor copies and clusters, prefill by wgmma: decode_stream and prefill_hopper by shape"
+summary = "decode by a ring of tensor copies and clusters, prefill by wgmma: decode_stream and prefill_hopper by shape"
 
 [parameters]
 cluster_size = { value = 8, choices = [1, 2, 4, 8] }
@@ -8,22 +8,25 @@ consumers = { value = 2, choices = [1, 2, 3] }
 decoding = { value = 0, choices = [0, 1] }
 evict = { value = 1, choices = [0, 1, 2] }
 groups = { value = 1, choices = [1, 2, 3, 4, 8, 16] }
+late_turn = { value = 0, choices = [0, 1] }
 min_resident = { value = 1, choices = [1, 2] }
 order = { value = 1, choices = [0, 1] }
-output_tile = { value = 1, choices = [0, 1] }
 overlap = { value = 1, choices = [0, 1] }
 pack_heads = { value = 0, choices = [0, 1] }
+pairs = { value = 0, choices = [0, 1] }
 persistent = { value = 1, choices = [0, 1] }
 ping_pong = { value = 1, choices = [0, 1] }
 promotion = { value = 0, choices = [0, 64, 128, 256] }
 queries = { value = 1, choices = [1, 2, 4, 8] }
+query_tiles = { value = 2, choices = [1, 2] }
 resident = { value = 1, choices = [1, 2] }
 split = { value = 1, choices = [1, 2] }
 stages = { value = 2, choices = [1, 2, 3, 4, 6] }
 tile_kv = { value = 128, choices = [64, 80, 96, 112, 128, 144, 160, 176, 192] }
 tiles = { value = 1, choices = [1, 2] }
+uniform = { value = 1, choices = [0, 1] }
 warps = { value = 8, choices = [4, 8, 12] }
-constraints = ["D == 128", "Hq % Hkv == 0", "queries * (Hq / Hkv) <= 8 || decoding == 0", "warps * tiles <= 16", "decoding == 0 || warps * stages * tiles * 8192 + (warps + cluster_size) * align_up(queries * (Hq / Hkv) * (D + 2) * 4, 16) + 2048 <= max_threadgroup_memory / min_resident", "decoding == 1 || (ping_pong == 0 || consumers == 2 && split == 1)", "decoding == 1 || consumers % split == 0", "decoding == 1 || (split == 1 || stages % 2 == 0 && persistent == 0)", "decoding == 1 || (pack_heads == 0 || Hq / Hkv == 2 && consumers / split == 2)", "decoding == 1 || (resident == 1 || consumers == 1)", "decoding == 1 || (output_tile == 0 || split == 1)", "decoding == 1 || consumers / split * (16384 * (1 + output_tile) + (split - 1) * 34816) + stages * tile_kv * 512 + 1280 <= max_threadgroup_memory / resident - (resident - 1) * 1024"]
+constraints = ["D == 128", "Hq % Hkv == 0", "queries * (Hq / Hkv) <= 8 || decoding == 0", "warps * tiles <= 16", "decoding == 0 || warps * stages * tiles * 8192 + (warps + cluster_size) * align_up(queries * (Hq / Hkv) * (D + 2) * 4, 16) + 2048 <= max_threadgroup_memory / min_resident", "decoding == 1 || (ping_pong == 0 || consumers == 2 && split == 1)", "decoding == 1 || consumers % split == 0", "decoding == 1 || (split == 1 || stages % 2 == 0 && persistent == 0)", "decoding == 1 || (pack_heads == 0 || Hq / Hkv == 2 && consumers / split == 2)", "decoding == 1 || (resident == 1 || consumers == 1)", "decoding == 1 || (query_tiles == 1 || persistent == 1)", "decoding == 1 || (late_turn == 0 || ping_pong == 1 && overlap == 1)", "decoding == 1 || (pairs == 0 || pack_heads == 1 && split == 1 && persistent == 0)", "decoding == 1 || consumers / split * (16384 * query_tiles + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 1408 <= max_threadgroup_memory / resident - (resident - 1) * 1024"]
 
 [scratch]
 counters = { type = "int32", shape = ["2"], init = "zero", self_reset = true }
@@ -32,8 +35,10 @@ partial_sums = { type = "float32", shape = ["B", "Hkv", "groups", "queries * (Hq
 tickets = { type = "int32", shape = ["B", "Hkv"], init = "zero", self_reset = true }
 
 [derive]
+head_groups = "Hq / (1 + pack_heads) * B"
+row_tiles = "pairs ? ceil_div(Lq, 128) : ceil_div(Lq, 64 * (consumers / split) / (1 + pack_heads))"
 section = "min(B * Hq, max(1, 33554432 / (Lk * D * 4)) * (Hq / Hkv)) / (1 + pack_heads)"
-tile_count = "ceil_div(Lq, 64 * (consumers / split) / (1 + pack_heads)) * (Hq / (1 + pack_heads)) * B"
+tile_count = "row_tiles * head_groups"
 
 [tensor_map.key_stream]
 tensor = "key"
@@ -83,7 +88,7 @@ dynamic_memory = "warps * stages * tiles * 8192 + (warps + cluster_size) * align
 
 [[variant]]
 name = "decode-eight-1k"
-when = "(Lq == 1 && Hq / Hkv <= 8 && B * Hkv <= 15) && Lk <= 2048"
+when = "Lq == 1 && Hq / Hkv <= 8 && B * Hkv <= 15 && Lk <= 2048"
 parameters = { decoding = 1, cluster_size = 8, tiles = 2, warps = 4 }
 [[variant.launch]]
 kernel = "decode"
@@ -174,30 +179,47 @@ dynamic_memory = "warps * stages * tiles * 8192 + (warps + cluster_size) * align
 [[variant]]
 name = "prefill-short"
 when = "Lk <= 256"
-parameters = { consumers = 1, output_tile = 0, persistent = 0, ping_pong = 0, tile_kv = 64 }
+parameters = { consumers = 1, persistent = 0, ping_pong = 0, query_tiles = 1, tile_kv = 64 }
 [[variant.launch]]
 kernel = "prefill"
 reads = ["query", "key", "value"]
 writes = ["output", "counters"]
 tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
-threadgroups = ["persistent ? min(tile_count, num_sms * resident) : tile_count", 1, 1]
+threadgroups = ["persistent ? min(tile_count, num_sms * resident) : (1 + pairs) * head_groups", "persistent ? 1 : row_tiles", 1]
 threads = ["(consumers + 1) * 128", 1, 1]
+cluster = ["1 + pairs", 1, 1]
 min_blocks = "resident"
-dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1) * 34816) + stages * tile_kv * 512 + 256"
+dynamic_memory = "1024 + consumers / split * (16384 * query_tiles + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 384"
+
+[[variant]]
+name = "prefill-pairs"
+when = "Hq / Hkv == 2 && Lq > 768 && 2 * ceil_div(Lq, 128) * Hkv * B <= num_sms"
+parameters = { pack_heads = 1, pairs = 1, persistent = 0, query_tiles = 1, stages = 3, tile_kv = 64 }
+[[variant.launch]]
+kernel = "prefill"
+reads = ["query", "key", "value"]
+writes = ["output", "counters"]
+tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
+threadgroups = ["persistent ? min(tile_count, num_sms * resident) : (1 + pairs) * head_groups", "persistent ? 1 : row_tiles", 1]
+threads = ["(consumers + 1) * 128", 1, 1]
+cluster = ["1 + pairs", 1, 1]
+min_blocks = "resident"
+dynamic_memory = "1024 + consumers / split * (16384 * query_tiles + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 384"
 
 [[variant]]
 name = "prefill-few-tiles"
 when = "ceil_div(Lq, 64) * Hq * B <= 2 * num_sms"
-parameters = { output_tile = 0, persistent = 0, ping_pong = 0, split = 2, stages = 4, tile_kv = 64 }
+parameters = { persistent = 0, ping_pong = 0, query_tiles = 1, split = 2, stages = 4, tile_kv = 64 }
 [[variant.launch]]
 kernel = "prefill"
 reads = ["query", "key", "value"]
 writes = ["output", "counters"]
 tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
-threadgroups = ["persistent ? min(tile_count, num_sms * resident) : tile_count", 1, 1]
+threadgroups = ["persistent ? min(tile_count, num_sms * resident) : (1 + pairs) * head_groups", "persistent ? 1 : row_tiles", 1]
 threads = ["(consumers + 1) * 128", 1, 1]
+cluster = ["1 + pairs", 1, 1]
 min_blocks = "resident"
-dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1) * 34816) + stages * tile_kv * 512 + 256"
+dynamic_memory = "1024 + consumers / split * (16384 * query_tiles + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 384"
 
 [[variant]]
 name = "prefill-paired-short"
@@ -208,10 +230,11 @@ kernel = "prefill"
 reads = ["query", "key", "value"]
 writes = ["output", "counters"]
 tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
-threadgroups = ["persistent ? min(tile_count, num_sms * resident) : tile_count", 1, 1]
+threadgroups = ["persistent ? min(tile_count, num_sms * resident) : (1 + pairs) * head_groups", "persistent ? 1 : row_tiles", 1]
 threads = ["(consumers + 1) * 128", 1, 1]
+cluster = ["1 + pairs", 1, 1]
 min_blocks = "resident"
-dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1) * 34816) + stages * tile_kv * 512 + 256"
+dynamic_memory = "1024 + consumers / split * (16384 * query_tiles + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 384"
 
 [[variant]]
 name = "prefill-paired"
@@ -222,10 +245,11 @@ kernel = "prefill"
 reads = ["query", "key", "value"]
 writes = ["output", "counters"]
 tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
-threadgroups = ["persistent ? min(tile_count, num_sms * resident) : tile_count", 1, 1]
+threadgroups = ["persistent ? min(tile_count, num_sms * resident) : (1 + pairs) * head_groups", "persistent ? 1 : row_tiles", 1]
 threads = ["(consumers + 1) * 128", 1, 1]
+cluster = ["1 + pairs", 1, 1]
 min_blocks = "resident"
-dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1) * 34816) + stages * tile_kv * 512 + 256"
+dynamic_memory = "1024 + consumers / split * (16384 * query_tiles + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 384"
 
 [[variant]]
 name = "prefill-paired-long"
@@ -236,10 +260,11 @@ kernel = "prefill"
 reads = ["query", "key", "value"]
 writes = ["output", "counters"]
 tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
-threadgroups = ["persistent ? min(tile_count, num_sms * resident) : tile_count", 1, 1]
+threadgroups = ["persistent ? min(tile_count, num_sms * resident) : (1 + pairs) * head_groups", "persistent ? 1 : row_tiles", 1]
 threads = ["(consumers + 1) * 128", 1, 1]
+cluster = ["1 + pairs", 1, 1]
 min_blocks = "resident"
-dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1) * 34816) + stages * tile_kv * 512 + 256"
+dynamic_memory = "1024 + consumers / split * (16384 * query_tiles + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 384"
 
 [[variant]]
 name = "prefill-long"
@@ -249,10 +274,11 @@ kernel = "prefill"
 reads = ["query", "key", "value"]
 writes = ["output", "counters"]
 tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
-threadgroups = ["persistent ? min(tile_count, num_sms * resident) : tile_count", 1, 1]
+threadgroups = ["persistent ? min(tile_count, num_sms * resident) : (1 + pairs) * head_groups", "persistent ? 1 : row_tiles", 1]
 threads = ["(consumers + 1) * 128", 1, 1]
+cluster = ["1 + pairs", 1, 1]
 min_blocks = "resident"
-dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1) * 34816) + stages * tile_kv * 512 + 256"
+dynamic_memory = "1024 + consumers / split * (16384 * query_tiles + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 384"
 evoke*/
 
 // decode_stream.cu and prefill_hopper.cu in one file, each in a namespace of
@@ -323,7 +349,6 @@ EVOKE_DEVICE float4 merged(const Partial* parts, int column, int d,
 KERNEL(decode) {
   using namespace decoder;
   const int part = blockIdx.x;
-  const int parts = gridDim.x;
   const int group = blockIdx.y;
   const int b = blockIdx.z;
   const int warp = threadIdx.x / kWarp;
@@ -339,56 +364,63 @@ KERNEL(decode) {
   Ring& ring = *reinterpret_cast<Ring*>(arrived + 1);
   int* const ticket = reinterpret_cast<int*>(&ring + 1);
 
-  const int units = (Lk + kUnit - 1) / kUnit;
-  const int first = static_cast<int>(int64_t{units} * part / parts);
-  const int last = static_cast<int>(int64_t{units} * (part + 1) / parts);
-  if (threadIdx.x == 0) {
+  // This block's units. Unsigned: exact for any number of keys.
+  constexpr uint32_t kParts = cluster_size * groups;
+  const uint32_t units = (Lk + kUnit - 1) / kUnit;
+  const int first = units * part / kParts;
+  const int last = units * (part + 1) / kParts;
+
+  // One lane of the last warp makes the barriers and issues all copies. The
+  // first ones go before anybody else knows of the barriers.
+  const bool producer = warp == warps && threadIdx.x % kWarp == 0;
+  int unit_ahead = first;
+  int slot_ahead = 0;
+  const auto issue_copies = [&](auto wait_for) {
+    const uint64_t policy = evict == 1   ? evict_first_policy()
+                            : evict == 2 ? evict_unchanged_policy()
+                                         : evict_normal_policy();
+    const int row = unit_ahead * kUnit;
+    unsigned char* const keys = threadgroup_memory + slot_ahead * kStage;
+    unsigned char* const values = keys + 2 * kPanel;
+    wait_for(ring.key_empty[slot_ahead]);
+    uint64_t* full = &ring.key_full[slot_ahead];
+    mbarrier_arrive_expect(full, 2 * kPanel);
+    load_tile(keys, key_stream, full, 0, row, group, b, policy);
+    load_tile(keys + kPanel, key_stream, full, 64, row, group, b, policy);
+    wait_for(ring.value_empty[slot_ahead]);
+    full = &ring.value_full[slot_ahead];
+    mbarrier_arrive_expect(full, 2 * kPanel);
+    load_tile(values, value_stream, full, 0, row, group, b, policy);
+    load_tile(values + kPanel, value_stream, full, 64, row, group, b, policy);
+    ++unit_ahead;
+    slot_ahead = slot_ahead + 1 == stages ? 0 : slot_ahead + 1;
+  };
+  if (producer) {
     for (int i = 0; i < stages; ++i) {
       mbarrier_init(&ring.key_full[i], 1);
       mbarrier_init(&ring.value_full[i], 1);
       mbarrier_init(&ring.key_empty[i], warps);
       mbarrier_init(&ring.value_empty[i], warps);
     }
+    if constexpr (cluster_size > 1) mbarrier_init(arrived, 1);
     mbarrier_fence_init();
-  }
-  __syncthreads();
-
-  if constexpr (cluster_size > 1) {
-    if (threadIdx.x == 0) {
-      mbarrier_init(arrived, 1);
-      mbarrier_fence_init();
+    if constexpr (cluster_size > 1) {
       mbarrier_arrive_expect(arrived, cluster_size * kPartialBytes);
     }
-    cluster_arrive();
+#pragma unroll
+    for (int i = 0; i < stages; ++i) {
+      if (unit_ahead < last) issue_copies([](uint64_t&) {});
+    }
   }
+  __syncthreads();
+  if constexpr (cluster_size > 1) cluster_arrive_relaxed();
 
   if (warp == warps) {
-    // The producer.
-    const uint64_t policy = evict == 1   ? evict_first_policy()
-                            : evict == 2 ? evict_unchanged_policy()
-                                         : evict_normal_policy();
-    int slot = 0;
-    uint32_t parity = 1;
-    if (threadIdx.x % kWarp == 0) {
-      for (int unit = first; unit < last; ++unit) {
-        unsigned char* const keys = threadgroup_memory + slot * kStage;
-        unsigned char* const values = keys + 2 * kPanel;
-        mbarrier_wait(&ring.key_empty[slot], parity);
-        mbarrier_arrive_expect(&ring.key_full[slot], 2 * kPanel);
-        load_tile(keys, key_stream, &ring.key_full[slot], 0, unit * kUnit,
-                  group, b, policy);
-        load_tile(keys + kPanel, key_stream, &ring.key_full[slot], 64,
-                  unit * kUnit, group, b, policy);
-        mbarrier_wait(&ring.value_empty[slot], parity);
-        mbarrier_arrive_expect(&ring.value_full[slot], 2 * kPanel);
-        load_tile(values, value_stream, &ring.value_full[slot], 0, unit * kUnit,
-                  group, b, policy);
-        load_tile(values + kPanel, value_stream, &ring.value_full[slot], 64,
-                  unit * kUnit, group, b, policy);
-        if (++slot == stages) {
-          slot = 0;
-          parity ^= 1;
-        }
+    if (producer) {
+      uint32_t parity = 0;
+      while (unit_ahead < last) {
+        issue_copies([&](uint64_t& empty) { mbarrier_wait(&empty, parity); });
+        if (slot_ahead == 0) parity ^= 1;
       }
     }
     __syncwarp();
@@ -680,14 +712,15 @@ constexpr int kPacked = 1 + pack_heads;  // heads of a tile
 constexpr int kTileQ = 64 * kRowGroups / kPacked;
 constexpr int kHeads = Hq / Hkv;
 constexpr uint32_t kQueryPanel = 64 * 128;  // bytes
+constexpr uint32_t kQueryTile = 2 * kQueryPanel;
 constexpr uint32_t kPanel = tile_kv * 128;
 constexpr uint32_t kStage = 2 * kPanel;
 constexpr int kSums = tile_kv / 2;  // scores of one thread
 constexpr int kTickets = 2;         // tiles announced ahead
 
 struct Barriers {
-  uint64_t query_full[kRowGroups];
-  uint64_t query_empty[kRowGroups];
+  uint64_t query_full[query_tiles][kRowGroups];
+  uint64_t query_empty[query_tiles][kRowGroups];
   uint64_t key_full[stages];
   uint64_t key_empty[stages];
   uint64_t value_full[stages];
@@ -695,6 +728,7 @@ struct Barriers {
   uint64_t tile_full[kTickets];
   uint64_t tile_empty[kTickets];
   int tile[kTickets];
+  uint64_t handed[kRowGroups];  // by the other block of the cluster
 };
 
 // A place in a ring of `slots`, and the parity of its current round.
@@ -708,44 +742,74 @@ struct Place {
       parity ^= 1;
     }
   }
-  EVOKE_DEVICE void retreat() {
-    if (--slot < 0) {
-      slot = slots - 1;
-      parity ^= 1;
-    }
-  }
 };
 
-// What the second of two warpgroups that share rows hands to the first.
+// What one of two warpgroups that share rows hands to the other, in this block
+// or the other one of the cluster: the sums of each thread in fours, then the
+// greatest and the sum of its two rows.
 struct Half {
-  float out[64][kWarpgroup];
-  float greatest[2][kWarpgroup];
-  float sum[2][kWarpgroup];
+  Vector16 out[16][kWarpgroup];
+  Vector16 rows[kWarpgroup];
 };
+constexpr uint32_t kHalfRow = sizeof(Half::rows);
 
-// The queries [first, first + kTileQ) of a head, and the blocks of keys that
-// they see.
+// Blocks of keys [begin, end) for the queries [first, first + kTileQ) of a
+// head; none when first is negative.
 struct Tile {
   int first;
   int head;
   int batch;
-  int blocks;
+  int begin;
+  int end;
+  bool shared;  // by the blocks of a cluster: block 1 hands its part to block 0
 };
-EVOKE_DEVICE Tile tile_at(int index, int B, int Lq, int Lk, int section) {
-  const int rows = (Lq + kTileQ - 1) / kTileQ;
-  const int heads = B * Hq / kPacked;
-  const int before = index / (section * rows) * section;
-  const int width = min(section, heads - before);
-  const int rest = index - before * rows;
-  const int row = rest / width;
-  const int at = before + rest % width;
+EVOKE_DEVICE Tile tile_of(int at) {
   Tile tile;
-  tile.first = (order == 1 ? rows - 1 - row : row) * kTileQ;
   tile.head = at % (Hq / kPacked) * kPacked;
   tile.batch = at / (Hq / kPacked);
-  const int seen =
-      causal ? min(Lk, Lk - Lq + min(tile.first + kTileQ, Lq)) : Lk;
-  tile.blocks = max(0, (seen + tile_kv - 1) / tile_kv);
+  return tile;
+}
+EVOKE_DEVICE int blocks_seen(int first, int Lq, int Lk) {
+  const int seen = causal ? min(Lk, Lk - Lq + min(first + kTileQ, Lq)) : Lk;
+  return max(0, (seen + tile_kv - 1) / tile_kv);
+}
+// pairs = 1: a cluster has a tile and one as far from the other end, which
+// together see as many keys as any other two. Block 0 takes the last half of
+// these from the longer tile. Block 1 begins with what is left of that, hands
+// over what comes of it, and has the shorter tile then: its turn 1.
+EVOKE_DEVICE Tile tile_of_pair(int turn, int Lq, int Lk) {
+  const int rows = (Lq + kTileQ - 1) / kTileQ;
+  const int rank = blockIdx.x % 2;
+  const int longer = (rows - 1 - blockIdx.y) * kTileQ;
+  const int shorter = blockIdx.y * kTileQ;
+  const int blocks = blocks_seen(longer, Lq, Lk);
+  const int others = shorter < longer ? blocks_seen(shorter, Lq, Lk) : 0;
+  const int kept = min(blocks, (blocks + others + 1) / 2);
+  Tile tile = tile_of(blockIdx.x / 2);
+  tile.first = turn == 0 ? longer : shorter < longer ? shorter : -1;
+  tile.begin = rank == 0 ? blocks - kept : 0;
+  tile.end = rank == 0 ? blocks : turn == 0 ? blocks - kept : others;
+  tile.shared = turn == 0 && kept < blocks;
+  return tile;
+}
+// persistent = 0: a grid of heads by rows. persistent = 1: the tile with a
+// number, heads in sections whose keys and values fit into L2.
+EVOKE_DEVICE Tile tile_at(int index, int B, int Lq, int Lk, int section) {
+  const int rows = (Lq + kTileQ - 1) / kTileQ;
+  int row = blockIdx.y;
+  int at = blockIdx.x;
+  if constexpr (persistent != 0) {
+    const int before = index / (section * rows) * section;
+    const int width = min(section, B * Hq / kPacked - before);
+    const int rest = index - before * rows;
+    row = rest / width;
+    at = before + rest % width;
+  }
+  Tile tile = tile_of(at);
+  tile.first = (order == 1 ? rows - 1 - row : row) * kTileQ;
+  tile.begin = 0;
+  tile.end = blocks_seen(tile.first, Lq, Lk);
+  tile.shared = false;
   return tile;
 }
 
@@ -836,26 +900,67 @@ EVOKE_DEVICE void correct(float (&out)[64], const float (&correction)[2]) {
   }
 }
 
+EVOKE_DEVICE Vector16 four_of(const float (&out)[64], int i) {
+  return Vector16{__float_as_uint(out[4 * i]), __float_as_uint(out[4 * i + 1]),
+                  __float_as_uint(out[4 * i + 2]),
+                  __float_as_uint(out[4 * i + 3])};
+}
+EVOKE_DEVICE Vector16 four_of(const Rows& rows) {
+  return Vector16{__float_as_uint(rows.greatest[0]),
+                  __float_as_uint(rows.greatest[1]),
+                  __float_as_uint(rows.sum[0]), __float_as_uint(rows.sum[1])};
+}
+// Adds what the other half of the keys came to.
+EVOKE_DEVICE void merge(float (&out)[64], Rows& rows, const Half& other,
+                        int thread, float log2_scale) {
+  const Vector16 theirs = other.rows[thread];
+  float mine_by[2];
+  float other_by[2];
+#pragma unroll
+  for (int r = 0; r < 2; ++r) {
+    const float greatest = __uint_as_float(theirs.word[r]);
+    const float top = fmaxf(rows.greatest[r], greatest);
+    const float base = top == -INFINITY ? 0.0f : top * log2_scale;
+    mine_by[r] = exp2_approx(rows.greatest[r] * log2_scale - base);
+    other_by[r] = exp2_approx(greatest * log2_scale - base);
+    rows.sum[r] = rows.sum[r] * mine_by[r] +
+                  __uint_as_float(theirs.word[2 + r]) * other_by[r];
+  }
+#pragma unroll
+  for (int i = 0; i < 16; ++i) {
+    const Vector16 four = other.out[i][thread];
+#pragma unroll
+    for (int e = 0; e < 4; ++e) {
+      out[4 * i + e] = out[4 * i + e] * mine_by[e / 2] +
+                       __uint_as_float(four.word[e]) * other_by[e / 2];
+    }
+  }
+}
+
 }  // namespace prefiller
 
 KERNEL(prefill) {
   using namespace prefiller;
   unsigned char* const memory =
       threadgroup_memory + (-shared_address(threadgroup_memory) & 1023);
-  unsigned char* const query_tiles = memory;
-  unsigned char* const output_tiles =
-      query_tiles + output_tile * kRowGroups * 2 * kQueryPanel;
-  unsigned char* const key_tiles = output_tiles + kRowGroups * 2 * kQueryPanel;
+  unsigned char* const key_tiles =
+      memory + query_tiles * kRowGroups * kQueryTile;
   unsigned char* const value_tiles = key_tiles + stages * kStage;
   Half* const halves = reinterpret_cast<Half*>(value_tiles + stages * kStage);
   Barriers& bars =
-      *reinterpret_cast<Barriers*>(halves + (split - 1) * kRowGroups);
-  const int warpgroup = threadIdx.x / kWarpgroup;
+      *reinterpret_cast<Barriers*>(halves + (split - 1 + pairs) * kRowGroups);
+  int warpgroup = threadIdx.x / kWarpgroup;
+  if constexpr (uniform != 0) {
+    warpgroup = __shfl_sync(0xffffffff, warpgroup, 0);
+  }
 
   if (threadIdx.x == 0) {
     for (int i = 0; i < kRowGroups; ++i) {
-      mbarrier_init(&bars.query_full[i], 1);
-      mbarrier_init(&bars.query_empty[i], 1);
+      for (int n = 0; n < query_tiles; ++n) {
+        mbarrier_init(&bars.query_full[n][i], 1);
+        mbarrier_init(&bars.query_empty[n][i], 1);
+      }
+      if constexpr (pairs != 0) mbarrier_init(&bars.handed[i], 1);
     }
     for (int i = 0; i < stages; ++i) {
       mbarrier_init(&bars.key_full[i], 1);
@@ -868,8 +973,18 @@ KERNEL(prefill) {
       mbarrier_init(&bars.tile_empty[i], consumers);
     }
     mbarrier_fence_init();
+    if constexpr (pairs != 0) {
+      for (int i = 0; i < kRowGroups; ++i) {
+        mbarrier_arrive_expect(&bars.handed[i], sizeof(Half));
+      }
+    }
   }
   __syncthreads();
+  // After the cluster's one barrier the other block's `handed` may be counted
+  // at. Consumers wait for it, and the producer's warps before they end.
+  if constexpr (pairs != 0) {
+    cluster_arrive_relaxed();
+  }
 
   if (warpgroup == 0) {
     // ---------------------------------------------------------- the producer
@@ -883,8 +998,9 @@ KERNEL(prefill) {
       prefetch_map(output_map);
       Place<stages> place;  // of keys and values: filled in step
       Place<kTickets> ticket;
-      uint32_t queries = 0;  // parity of query_empty
+      Place<query_tiles> query_place;
       int index = blockIdx.x;
+      int turn = 0;
       while (true) {
         if constexpr (persistent != 0) {
           mbarrier_wait(&bars.tile_empty[ticket.slot], ticket.parity ^ 1);
@@ -892,8 +1008,14 @@ KERNEL(prefill) {
           mbarrier_arrive(&bars.tile_full[ticket.slot]);
           ticket.advance();
         }
-        if (index >= tile_count) break;
-        const Tile tile = tile_at(index, B, Lq, Lk, section);
+        if (persistent != 0 && index >= tile_count) break;
+        Tile tile;
+        if constexpr (pairs != 0) {
+          tile = tile_of_pair(turn, Lq, Lk);
+          if (tile.first < 0) break;
+        } else {
+          tile = tile_at(index, B, Lq, Lk, section);
+        }
         const int group = tile.head / kHeads;
         const auto load_panels = [&](unsigned char* to, const CUtensorMap& map,
                                      uint64_t* full, int block) {
@@ -914,25 +1036,31 @@ KERNEL(prefill) {
         };
 #pragma unroll
         for (int i = 0; i < kRowGroups; ++i) {
-          mbarrier_wait(&bars.query_empty[i], queries ^ 1);
-          mbarrier_arrive_expect(&bars.query_full[i], 2 * kQueryPanel);
-          unsigned char* const to = query_tiles + i * 2 * kQueryPanel;
+          uint64_t* const full = &bars.query_full[query_place.slot][i];
+          mbarrier_wait(&bars.query_empty[query_place.slot][i],
+                        query_place.parity ^ (query_place.slot == 0 ? 1 : 0));
+          mbarrier_arrive_expect(full, kQueryTile);
+          unsigned char* const to =
+              memory + (query_place.slot * kRowGroups + i) * kQueryTile;
           const int row = tile.first + (pack_heads != 0 ? 0 : 64 * i);
           const int head = tile.head + (pack_heads != 0 ? i : 0);
-          load_tile(to, query_map, &bars.query_full[i], 0, row, head,
+          load_tile(to, query_map, full, 0, row, head, tile.batch);
+          load_tile(to + kQueryPanel, query_map, full, 64, row, head,
                     tile.batch);
-          load_tile(to + kQueryPanel, query_map, &bars.query_full[i], 64, row,
-                    head, tile.batch);
-          if (i == 0 && tile.blocks > 0) load_keys(tile.blocks - 1, place);
+          if (i == 0 && tile.end > tile.begin) load_keys(tile.end - 1, place);
         }
-        queries ^= 1;
+        query_place.advance();
         // Keys run one block ahead of values.
-        for (int block = tile.blocks - 1; block >= 0; --block) {
+        for (int block = tile.end - 1; block >= tile.begin; --block) {
           Place<stages> next = place;
           next.advance();
-          if (block > 0) load_keys(block - 1, next);
+          if (block > tile.begin) load_keys(block - 1, next);
           load_values(block, place);
           place = next;
+        }
+        if (pairs != 0 && blockIdx.x % 2 == 1 && turn == 0) {
+          turn = 1;
+          continue;
         }
         if constexpr (persistent == 0) break;
         index = gridDim.x + atomicAdd(&counters[0], 1);
@@ -944,6 +1072,10 @@ KERNEL(prefill) {
           counters[1] = 0;
         }
       }
+    }
+    if constexpr (pairs != 0) {
+      __syncwarp();
+      cluster_wait();
     }
   } else {
     // --------------------------------------------------------- the consumers
@@ -958,12 +1090,8 @@ KERNEL(prefill) {
     const float log2_scale = scale * kLog2E;
     const int row_group = consumer / split;
     const int half = consumer % split;
-    unsigned char* const my_query = query_tiles + row_group * 2 * kQueryPanel;
-    unsigned char* const my_output = output_tiles + row_group * 2 * kQueryPanel;
-    const auto release_query = [&] {
-      if (leader) mbarrier_arrive(&bars.query_empty[row_group]);
-    };
-    const uint64_t q = descriptor_k_major(my_query);
+    unsigned char* const my_queries = memory + row_group * kQueryTile;
+    const uint64_t first_q = descriptor_k_major(my_queries);
     const uint64_t k = descriptor_k_major(key_tiles);
     const uint64_t v = descriptor_mn_major(value_tiles, kPanel);
 
@@ -975,8 +1103,6 @@ KERNEL(prefill) {
     };
     if (ping_pong != 0 && consumer == 1) named_barrier_arrive(1, 256);
 
-    if (split == 2 && half == 0) named_barrier_arrive(9 + row_group, 256);
-
     Place<stages> key_place;
     Place<stages> value_place;
     if (half == 1) {
@@ -984,8 +1110,10 @@ KERNEL(prefill) {
       value_place.advance();
     }
     Place<kTickets> ticket;
-    uint32_t queries = 0;
+    Place<query_tiles> query_place;
     int index = blockIdx.x;
+    int turn = 0;
+    if constexpr (pairs != 0) cluster_wait();
     while (true) {
       if constexpr (persistent != 0) {
         mbarrier_wait(&bars.tile_full[ticket.slot], ticket.parity);
@@ -994,11 +1122,18 @@ KERNEL(prefill) {
         if (leader) mbarrier_arrive(&bars.tile_empty[ticket.slot]);
         ticket.advance();
       }
-      if (index >= tile_count) {
+      if (persistent != 0 && index >= tile_count) {
         if (leader) wait_stores_read<0>();
         break;
       }
-      const Tile tile = tile_at(index, B, Lq, Lk, section);
+      Tile tile;
+      if constexpr (pairs != 0) {
+        tile = tile_of_pair(turn, Lq, Lk);
+        if (tile.first < 0) break;
+      } else {
+        tile = tile_at(index, B, Lq, Lk, section);
+      }
+      const bool hands = pairs != 0 && blockIdx.x % 2 == 1 && turn == 0;
       const int row = tile.first + (pack_heads != 0 ? 0 : 64 * row_group);
       const int head = tile.head + (pack_heads != 0 ? row_group : 0);
 
@@ -1007,9 +1142,23 @@ KERNEL(prefill) {
       for (int i = 0; i < 64; ++i) out[i] = 0;
       Rows rows = {{-INFINITY, -INFINITY}, {0, 0}};
 
-      mbarrier_wait(&bars.query_full[row_group], queries);
-      queries ^= 1;
-      if (tile.blocks > half) {
+      mbarrier_wait(&bars.query_full[query_place.slot][row_group],
+                    query_place.parity);
+      uint64_t* const empty = &bars.query_empty[query_place.slot][row_group];
+      const uint32_t offset = __shfl_sync(
+          0xffffffff, query_place.slot * kRowGroups * kQueryTile, 0);
+      unsigned char* const my_output = my_queries + offset;
+      const uint64_t q = advanced(first_q, offset);
+      query_place.advance();
+      // The tile before has its output on its way out of the other memory,
+      // which is free then: once before it was used, too.
+      const auto release_other = [&] {
+        if (query_tiles == 2 && leader) {
+          wait_stores_read<0>();
+          mbarrier_arrive(&bars.query_empty[query_place.slot][row_group]);
+        }
+      };
+      if (tile.end - tile.begin > half) {
         // The keys that the two rows of this thread see, and those that all
         // rows of this warpgroup see.
         const int of_row = row + 16 * warp + lane / 4;
@@ -1019,7 +1168,7 @@ KERNEL(prefill) {
         float scores[kSums];
         uint32_t p[kSums / 2];
         float correction[2];
-        int block = tile.blocks - 1 - half;
+        int block = tile.end - 1 - half;
         // Never false, but known only after softmax: what keeps softmax before
         // the wait that follows, under the product with V.
         const auto softened = [&] { return !(rows.sum[0] + rows.sum[1] < 0); };
@@ -1057,8 +1206,9 @@ KERNEL(prefill) {
           if constexpr (overlap != 0) {
             issue_keys();
             issue_values();
-            pass_turn();
+            if constexpr (late_turn == 0) pass_turn();
             wgmma_wait<1>();
+            if constexpr (late_turn != 0) pass_turn();
           } else {
             issue_values();
             issue_keys();
@@ -1082,6 +1232,7 @@ KERNEL(prefill) {
         take_turn();
         issue_keys();
         pass_turn();
+        release_other();
         wgmma_wait<0>();
         release_key(true);
         if ((block + 1) * tile_kv > common) mask_block();
@@ -1089,63 +1240,57 @@ KERNEL(prefill) {
         pack(p, scores);
 
         block -= split;
-        for (; block >= 0 && (block + 1) * tile_kv > common; block -= split) {
+        for (; block >= tile.begin && (block + 1) * tile_kv > common;
+             block -= split) {
           step(true);
         }
-        for (; block >= 0; block -= split) step(false);
-        if constexpr (output_tile != 0) release_query();
+        for (; block >= tile.begin; block -= split) step(false);
+        if (hands && leader) mbarrier_arrive(empty);
         issue_values();
         wgmma_wait<0>();
         release_value();
-      } else if constexpr (output_tile != 0) {
-        release_query();
+      } else {
+        release_other();
+        if (hands && leader) mbarrier_arrive(empty);
+      }
+
+      if constexpr (pairs != 0) {
+        // Else the conversions below stand before the wait for the products.
+        wgmma_hold(out);
+        const Half& other = halves[row_group];
+        if (hands) {
+          // Straight from registers into memory that nothing else uses; the
+          // other block stays until it is there.
+          if (tile.shared) {
+            const uint32_t to =
+                remote_address(&other, 0) + thread * sizeof(Vector16);
+            const uint32_t barrier = remote_address(&bars.handed[row_group], 0);
+#pragma unroll
+            for (int i = 0; i < 16; ++i) {
+              store_remote_async(to + i * kHalfRow, four_of(out, i), barrier);
+            }
+            store_remote_async(to + 16 * kHalfRow, four_of(rows), barrier);
+          }
+          turn = 1;
+          continue;
+        }
+        if (tile.shared) {
+          mbarrier_wait_cluster(&bars.handed[row_group], 0);
+          merge(out, rows, other, thread, log2_scale);
+        }
       }
 
       if constexpr (split == 2) {
-        // An odd number of blocks leaves this warpgroup one too far or one
-        // behind: half 0 takes the next tile's first block again.
-        if (tile.blocks % 2 == 1) {
-          if (half == 0) {
-            key_place.retreat();
-            value_place.retreat();
-          } else {
-            key_place.advance();
-            value_place.advance();
-          }
-        }
         Half& other = halves[row_group];
         if (half == 1) {
-          named_barrier_sync(9 + row_group, 256);
 #pragma unroll
-          for (int i = 0; i < 64; ++i) other.out[i][thread] = out[i];
-#pragma unroll
-          for (int r = 0; r < 2; ++r) {
-            other.greatest[r][thread] = rows.greatest[r];
-            other.sum[r][thread] = rows.sum[r];
-          }
+          for (int i = 0; i < 16; ++i) other.out[i][thread] = four_of(out, i);
+          other.rows[thread] = four_of(rows);
           named_barrier_arrive(6 + row_group, 256);
-          if constexpr (persistent == 0) break;
-          continue;
+          break;
         }
         named_barrier_sync(6 + row_group, 256);
-        float mine_by[2];
-        float other_by[2];
-#pragma unroll
-        for (int r = 0; r < 2; ++r) {
-          const float greatest = other.greatest[r][thread];
-          const float top = fmaxf(rows.greatest[r], greatest);
-          const float base = top == -INFINITY ? 0.0f : top * log2_scale;
-          mine_by[r] = exp2_approx(rows.greatest[r] * log2_scale - base);
-          other_by[r] = exp2_approx(greatest * log2_scale - base);
-          rows.sum[r] =
-              rows.sum[r] * mine_by[r] + other.sum[r][thread] * other_by[r];
-        }
-#pragma unroll
-        for (int i = 0; i < 64; ++i) {
-          out[i] = out[i] * mine_by[i / 2 % 2] +
-                   other.out[i][thread] * other_by[i / 2 % 2];
-        }
-        named_barrier_arrive(9 + row_group, 256);
+        merge(out, rows, other, thread, log2_scale);
       }
 
       // Rows that see no key are zero.
@@ -1157,12 +1302,7 @@ KERNEL(prefill) {
       }
       correct(out, inverse);
 
-      // Through shared memory: this warpgroup's own, or that of its queries,
-      // which are done with.
-      if constexpr (output_tile != 0) {
-        if (leader) wait_stores_read<0>();
-        named_barrier_sync(3 + consumer, kWarpgroup);
-      }
+      // Through the memory of this warpgroup's queries, which are done with.
       const int my_row = 16 * warp + lane % 16;
 #pragma unroll
       for (int j = 0; j < 16; j += 2) {
@@ -1183,11 +1323,11 @@ KERNEL(prefill) {
         }
         commit_stores();
         // Shared memory stays until the copies have read it.
-        if constexpr (output_tile == 0 || persistent == 0) {
+        if constexpr (query_tiles == 1) {
           wait_stores_read<0>();
+          mbarrier_arrive(empty);
         }
       }
-      if constexpr (output_tile == 0) release_query();
       if constexpr (persistent == 0) break;
     }
   }

@@ -46,6 +46,21 @@ min_blocks = "min_resident"
 dynamic_memory = "warps * stages * tiles * 8192 + (warps + cluster_size) * align_up(queries * (Hq / Hkv) * (D + 2) * 4, 16) + stages * 32 + 64"
 
 [[variant]]
+name = "eight-1k"
+when = "Lq == 1 && Hq / Hkv <= 8 && B * Hkv <= 15 && Lk <= 2048"
+parameters = { cluster_size = 8, tiles = 2, warps = 4 }
+[[variant.launch]]
+kernel = "attend"
+reads = ["query", "key", "value"]
+writes = ["output", "partial_output", "partial_sums", "tickets"]
+tensor_maps = ["key_map", "value_map"]
+threadgroups = ["cluster_size * groups", "Hkv", "B"]
+threads = ["warps * 32 + 32", 1, 1]
+cluster = ["cluster_size", 1, 1]
+min_blocks = "min_resident"
+dynamic_memory = "warps * stages * tiles * 8192 + (warps + cluster_size) * align_up(queries * (Hq / Hkv) * (D + 2) * 4, 16) + stages * 32 + 64"
+
+[[variant]]
 name = "eight"
 when = "Lq == 1 && Hq / Hkv <= 8 && B * Hkv <= 15"
 parameters = { cluster_size = 8 }
@@ -195,7 +210,6 @@ EVOKE_DEVICE float4 merged(const Partial* parts, int column, int d,
 
 KERNEL(attend) {
   const int part = blockIdx.x;
-  const int parts = gridDim.x;
   const int group = blockIdx.y;
   const int b = blockIdx.z;
   const int warp = threadIdx.x / kWarp;
@@ -211,56 +225,63 @@ KERNEL(attend) {
   Ring& ring = *reinterpret_cast<Ring*>(arrived + 1);
   int* const ticket = reinterpret_cast<int*>(&ring + 1);
 
-  const int units = (Lk + kUnit - 1) / kUnit;
-  const int first = static_cast<int>(int64_t{units} * part / parts);
-  const int last = static_cast<int>(int64_t{units} * (part + 1) / parts);
-  if (threadIdx.x == 0) {
+  // This block's units. Unsigned: exact for any number of keys.
+  constexpr uint32_t kParts = cluster_size * groups;
+  const uint32_t units = (Lk + kUnit - 1) / kUnit;
+  const int first = units * part / kParts;
+  const int last = units * (part + 1) / kParts;
+
+  // One lane of the last warp makes the barriers and issues all copies. The
+  // first ones go before anybody else knows of the barriers.
+  const bool producer = warp == warps && threadIdx.x % kWarp == 0;
+  int unit_ahead = first;
+  int slot_ahead = 0;
+  const auto issue_copies = [&](auto wait_for) {
+    const uint64_t policy = evict == 1   ? evict_first_policy()
+                            : evict == 2 ? evict_unchanged_policy()
+                                         : evict_normal_policy();
+    const int row = unit_ahead * kUnit;
+    unsigned char* const keys = threadgroup_memory + slot_ahead * kStage;
+    unsigned char* const values = keys + 2 * kPanel;
+    wait_for(ring.key_empty[slot_ahead]);
+    uint64_t* full = &ring.key_full[slot_ahead];
+    mbarrier_arrive_expect(full, 2 * kPanel);
+    load_tile(keys, key_map, full, 0, row, group, b, policy);
+    load_tile(keys + kPanel, key_map, full, 64, row, group, b, policy);
+    wait_for(ring.value_empty[slot_ahead]);
+    full = &ring.value_full[slot_ahead];
+    mbarrier_arrive_expect(full, 2 * kPanel);
+    load_tile(values, value_map, full, 0, row, group, b, policy);
+    load_tile(values + kPanel, value_map, full, 64, row, group, b, policy);
+    ++unit_ahead;
+    slot_ahead = slot_ahead + 1 == stages ? 0 : slot_ahead + 1;
+  };
+  if (producer) {
     for (int i = 0; i < stages; ++i) {
       mbarrier_init(&ring.key_full[i], 1);
       mbarrier_init(&ring.value_full[i], 1);
       mbarrier_init(&ring.key_empty[i], warps);
       mbarrier_init(&ring.value_empty[i], warps);
     }
+    if constexpr (cluster_size > 1) mbarrier_init(arrived, 1);
     mbarrier_fence_init();
-  }
-  __syncthreads();
-
-  if constexpr (cluster_size > 1) {
-    if (threadIdx.x == 0) {
-      mbarrier_init(arrived, 1);
-      mbarrier_fence_init();
+    if constexpr (cluster_size > 1) {
       mbarrier_arrive_expect(arrived, cluster_size * kPartialBytes);
     }
-    cluster_arrive();
+#pragma unroll
+    for (int i = 0; i < stages; ++i) {
+      if (unit_ahead < last) issue_copies([](uint64_t&) {});
+    }
   }
+  __syncthreads();
+  if constexpr (cluster_size > 1) cluster_arrive_relaxed();
 
   if (warp == warps) {
-    // The producer.
-    const uint64_t policy = evict == 1   ? evict_first_policy()
-                            : evict == 2 ? evict_unchanged_policy()
-                                         : evict_normal_policy();
-    int slot = 0;
-    uint32_t parity = 1;
-    if (threadIdx.x % kWarp == 0) {
-      for (int unit = first; unit < last; ++unit) {
-        unsigned char* const keys = threadgroup_memory + slot * kStage;
-        unsigned char* const values = keys + 2 * kPanel;
-        mbarrier_wait(&ring.key_empty[slot], parity);
-        mbarrier_arrive_expect(&ring.key_full[slot], 2 * kPanel);
-        load_tile(keys, key_map, &ring.key_full[slot], 0, unit * kUnit, group,
-                  b, policy);
-        load_tile(keys + kPanel, key_map, &ring.key_full[slot], 64,
-                  unit * kUnit, group, b, policy);
-        mbarrier_wait(&ring.value_empty[slot], parity);
-        mbarrier_arrive_expect(&ring.value_full[slot], 2 * kPanel);
-        load_tile(values, value_map, &ring.value_full[slot], 0, unit * kUnit,
-                  group, b, policy);
-        load_tile(values + kPanel, value_map, &ring.value_full[slot], 64,
-                  unit * kUnit, group, b, policy);
-        if (++slot == stages) {
-          slot = 0;
-          parity ^= 1;
-        }
+    if (producer) {
+      uint32_t parity = 0;
+      while (unit_ahead < last) {
+        issue_copies([&](uint64_t& empty) { mbarrier_wait(&empty, parity); });
+        if (slot_ahead == 0) parity ^= 1;
       }
     }
     __syncwarp();

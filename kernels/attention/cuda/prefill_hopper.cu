@@ -5,25 +5,29 @@ summary = "prefill on Hopper: tensor copies by a producer warp, wgmma by consume
 [parameters]
 consumers = { value = 2, choices = [1, 2, 3] }
 order = { value = 1, choices = [0, 1] }
-output_tile = { value = 1, choices = [0, 1] }
+late_turn = { value = 0, choices = [0, 1] }
 overlap = { value = 1, choices = [0, 1] }
 pack_heads = { value = 0, choices = [0, 1] }
 pairs = { value = 0, choices = [0, 1] }
 persistent = { value = 1, choices = [0, 1] }
 ping_pong = { value = 1, choices = [0, 1] }
 promotion = { value = 0, choices = [0, 64, 128, 256] }
+query_tiles = { value = 2, choices = [1, 2] }
 resident = { value = 1, choices = [1, 2] }
 split = { value = 1, choices = [1, 2] }
 stages = { value = 2, choices = [1, 2, 3, 4] }
 tile_kv = { value = 128, choices = [64, 80, 96, 112, 128, 144, 160, 176, 192] }
-constraints = ["D == 128", "Hq % Hkv == 0", "ping_pong == 0 || consumers == 2 && split == 1", "consumers % split == 0", "split == 1 || stages % 2 == 0 && persistent == 0", "pack_heads == 0 || Hq / Hkv == 2 && consumers / split == 2", "resident == 1 || consumers == 1", "output_tile == 0 || split == 1", "pairs == 0 || pack_heads == 1 && split == 1 && persistent == 0", "consumers / split * (16384 * (1 + output_tile) + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 1280 <= max_threadgroup_memory / resident - (resident - 1) * 1024"]
+uniform = { value = 1, choices = [0, 1] }
+constraints = ["D == 128", "Hq % Hkv == 0", "ping_pong == 0 || consumers == 2 && split == 1", "consumers % split == 0", "split == 1 || stages % 2 == 0 && persistent == 0", "pack_heads == 0 || Hq / Hkv == 2 && consumers / split == 2", "resident == 1 || consumers == 1", "query_tiles == 1 || persistent == 1", "late_turn == 0 || ping_pong == 1 && overlap == 1", "pairs == 0 || pack_heads == 1 && split == 1 && persistent == 0", "consumers / split * (16384 * query_tiles + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 1408 <= max_threadgroup_memory / resident - (resident - 1) * 1024"]
 
 [scratch]
 counters = { type = "int32", shape = ["2"], init = "zero", self_reset = true }
 
 [derive]
+head_groups = "Hq / (1 + pack_heads) * B"
+row_tiles = "pairs ? ceil_div(Lq, 128) : ceil_div(Lq, 64 * (consumers / split) / (1 + pack_heads))"
 section = "min(B * Hq, max(1, 33554432 / (Lk * D * 4)) * (Hq / Hkv)) / (1 + pack_heads)"
-tile_count = "pairs ? 2 * ceil_div(Lq, 128) * Hkv * B : ceil_div(Lq, 64 * (consumers / split) / (1 + pack_heads)) * (Hq / (1 + pack_heads)) * B"
+tile_count = "row_tiles * head_groups"
 
 [tensor_map.query_map]
 tensor = "query"
@@ -49,47 +53,47 @@ swizzle = 128
 [[variant]]
 name = "short"
 when = "Lk <= 256"
-parameters = { consumers = 1, output_tile = 0, persistent = 0, ping_pong = 0, tile_kv = 64 }
+parameters = { consumers = 1, persistent = 0, ping_pong = 0, query_tiles = 1, tile_kv = 64 }
 [[variant.launch]]
 kernel = "attend"
 reads = ["query", "key", "value"]
 writes = ["output", "counters"]
 tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
-threadgroups = ["persistent ? min(tile_count, num_sms * resident) : tile_count", 1, 1]
+threadgroups = ["persistent ? min(tile_count, num_sms * resident) : (1 + pairs) * head_groups", "persistent ? 1 : row_tiles", 1]
 threads = ["(consumers + 1) * 128", 1, 1]
 cluster = ["1 + pairs", 1, 1]
 min_blocks = "resident"
-dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 256"
+dynamic_memory = "1024 + consumers / split * (16384 * query_tiles + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 384"
 
 [[variant]]
 name = "pairs"
 when = "Hq / Hkv == 2 && Lq > 768 && 2 * ceil_div(Lq, 128) * Hkv * B <= num_sms"
-parameters = { output_tile = 0, overlap = 0, pack_heads = 1, pairs = 1, persistent = 0, stages = 3, tile_kv = 64 }
+parameters = { pack_heads = 1, pairs = 1, persistent = 0, query_tiles = 1, stages = 3, tile_kv = 64 }
 [[variant.launch]]
 kernel = "attend"
 reads = ["query", "key", "value"]
 writes = ["output", "counters"]
 tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
-threadgroups = ["persistent ? min(tile_count, num_sms * resident) : tile_count", 1, 1]
+threadgroups = ["persistent ? min(tile_count, num_sms * resident) : (1 + pairs) * head_groups", "persistent ? 1 : row_tiles", 1]
 threads = ["(consumers + 1) * 128", 1, 1]
 cluster = ["1 + pairs", 1, 1]
 min_blocks = "resident"
-dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 256"
+dynamic_memory = "1024 + consumers / split * (16384 * query_tiles + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 384"
 
 [[variant]]
 name = "few-tiles"
 when = "ceil_div(Lq, 64) * Hq * B <= 2 * num_sms"
-parameters = { output_tile = 0, persistent = 0, ping_pong = 0, split = 2, stages = 4, tile_kv = 64 }
+parameters = { persistent = 0, ping_pong = 0, query_tiles = 1, split = 2, stages = 4, tile_kv = 64 }
 [[variant.launch]]
 kernel = "attend"
 reads = ["query", "key", "value"]
 writes = ["output", "counters"]
 tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
-threadgroups = ["persistent ? min(tile_count, num_sms * resident) : tile_count", 1, 1]
+threadgroups = ["persistent ? min(tile_count, num_sms * resident) : (1 + pairs) * head_groups", "persistent ? 1 : row_tiles", 1]
 threads = ["(consumers + 1) * 128", 1, 1]
 cluster = ["1 + pairs", 1, 1]
 min_blocks = "resident"
-dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 256"
+dynamic_memory = "1024 + consumers / split * (16384 * query_tiles + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 384"
 
 [[variant]]
 name = "paired-short"
@@ -100,11 +104,11 @@ kernel = "attend"
 reads = ["query", "key", "value"]
 writes = ["output", "counters"]
 tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
-threadgroups = ["persistent ? min(tile_count, num_sms * resident) : tile_count", 1, 1]
+threadgroups = ["persistent ? min(tile_count, num_sms * resident) : (1 + pairs) * head_groups", "persistent ? 1 : row_tiles", 1]
 threads = ["(consumers + 1) * 128", 1, 1]
 cluster = ["1 + pairs", 1, 1]
 min_blocks = "resident"
-dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 256"
+dynamic_memory = "1024 + consumers / split * (16384 * query_tiles + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 384"
 
 [[variant]]
 name = "paired"
@@ -115,11 +119,11 @@ kernel = "attend"
 reads = ["query", "key", "value"]
 writes = ["output", "counters"]
 tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
-threadgroups = ["persistent ? min(tile_count, num_sms * resident) : tile_count", 1, 1]
+threadgroups = ["persistent ? min(tile_count, num_sms * resident) : (1 + pairs) * head_groups", "persistent ? 1 : row_tiles", 1]
 threads = ["(consumers + 1) * 128", 1, 1]
 cluster = ["1 + pairs", 1, 1]
 min_blocks = "resident"
-dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 256"
+dynamic_memory = "1024 + consumers / split * (16384 * query_tiles + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 384"
 
 [[variant]]
 name = "paired-long"
@@ -130,11 +134,11 @@ kernel = "attend"
 reads = ["query", "key", "value"]
 writes = ["output", "counters"]
 tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
-threadgroups = ["persistent ? min(tile_count, num_sms * resident) : tile_count", 1, 1]
+threadgroups = ["persistent ? min(tile_count, num_sms * resident) : (1 + pairs) * head_groups", "persistent ? 1 : row_tiles", 1]
 threads = ["(consumers + 1) * 128", 1, 1]
 cluster = ["1 + pairs", 1, 1]
 min_blocks = "resident"
-dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 256"
+dynamic_memory = "1024 + consumers / split * (16384 * query_tiles + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 384"
 
 [[variant]]
 name = "long"
@@ -144,11 +148,11 @@ kernel = "attend"
 reads = ["query", "key", "value"]
 writes = ["output", "counters"]
 tensor_maps = ["query_map", "key_map", "value_map", "output_map"]
-threadgroups = ["persistent ? min(tile_count, num_sms * resident) : tile_count", 1, 1]
+threadgroups = ["persistent ? min(tile_count, num_sms * resident) : (1 + pairs) * head_groups", "persistent ? 1 : row_tiles", 1]
 threads = ["(consumers + 1) * 128", 1, 1]
 cluster = ["1 + pairs", 1, 1]
 min_blocks = "resident"
-dynamic_memory = "1024 + consumers / split * (16384 * (1 + output_tile) + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 256"
+dynamic_memory = "1024 + consumers / split * (16384 * query_tiles + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 384"
 evoke*/
 
 // A block has one producer warpgroup, of which one thread issues the copies,
@@ -163,9 +167,11 @@ evoke*/
 //        overlap     1: the next block's scores are issued before this block's
 //                    product with V, and softmax runs under that product
 //        ping_pong   two consumers take turns at the tensor cores
+//        late_turn   1: the turn passes when the scores are there, and not when
+//                    the products have been issued
 //        persistent  blocks take tiles from a counter until none is left
-//        output_tile 1: the output leaves through memory of its own, and not
-//                    through that of the queries, which come earlier so
+//        query_tiles 2: a tile's queries come while the tile before is still at
+//                    work. The output leaves through the memory of its queries
 //        order       1: the tiles with most keys first
 //        split       warpgroups that share the keys of 64 rows: for lengths at
 //                    which the longest tile decides
@@ -174,6 +180,8 @@ evoke*/
 //        pairs       1: a cluster of two blocks has a long tile and a short one,
 //                    and each block half of the keys that both see
 //        promotion   bytes that L2 reads at least
+//        uniform     1: the compiler knows that all lanes of a warp have the same
+//                    warpgroup, and descriptors stay in uniform registers
 //        resident    blocks per SM
 
 // EVOLVE-BLOCK-START
@@ -182,14 +190,15 @@ constexpr int kPacked = 1 + pack_heads;  // heads of a tile
 constexpr int kTileQ = 64 * kRowGroups / kPacked;
 constexpr int kHeads = Hq / Hkv;
 constexpr uint32_t kQueryPanel = 64 * 128;  // bytes
+constexpr uint32_t kQueryTile = 2 * kQueryPanel;
 constexpr uint32_t kPanel = tile_kv * 128;
 constexpr uint32_t kStage = 2 * kPanel;
 constexpr int kSums = tile_kv / 2;  // scores of one thread
 constexpr int kTickets = 2;         // tiles announced ahead
 
 struct Barriers {
-  uint64_t query_full[kRowGroups];
-  uint64_t query_empty[kRowGroups];
+  uint64_t query_full[query_tiles][kRowGroups];
+  uint64_t query_empty[query_tiles][kRowGroups];
   uint64_t key_full[stages];
   uint64_t key_empty[stages];
   uint64_t value_full[stages];
@@ -211,28 +220,16 @@ struct Place {
       parity ^= 1;
     }
   }
-  EVOKE_DEVICE void retreat() {
-    if (--slot < 0) {
-      slot = slots - 1;
-      parity ^= 1;
-    }
-  }
 };
 
-// What the second of two warpgroups that share rows hands to the first.
+// What one of two warpgroups that share rows hands to the other, in this block
+// or the other one of the cluster: the sums of each thread in fours, then the
+// greatest and the sum of its two rows.
 struct Half {
-  float out[64][kWarpgroup];
-  float greatest[2][kWarpgroup];
-  float sum[2][kWarpgroup];
-};
-
-// The same between the blocks of a cluster, in copies of 16 bytes: the sums of
-// a thread in fours, then its greatest and sum of both rows.
-struct Handed {
   Vector16 out[16][kWarpgroup];
   Vector16 rows[kWarpgroup];
 };
-static_assert(sizeof(Handed) == sizeof(Half));
+constexpr uint32_t kHalfRow = sizeof(Half::rows);
 
 // Blocks of keys [begin, end) for the queries [first, first + kTileQ) of a
 // head; none when first is negative.
@@ -242,8 +239,14 @@ struct Tile {
   int batch;
   int begin;
   int end;
-  bool whole;  // nothing is handed over
+  bool shared;  // by the blocks of a cluster: block 1 hands its part to block 0
 };
+EVOKE_DEVICE Tile tile_of(int at) {
+  Tile tile;
+  tile.head = at % (Hq / kPacked) * kPacked;
+  tile.batch = at / (Hq / kPacked);
+  return tile;
+}
 EVOKE_DEVICE int blocks_seen(int first, int Lq, int Lk) {
   const int seen = causal ? min(Lk, Lk - Lq + min(first + kTileQ, Lq)) : Lk;
   return max(0, (seen + tile_kv - 1) / tile_kv);
@@ -252,41 +255,39 @@ EVOKE_DEVICE int blocks_seen(int first, int Lq, int Lk) {
 // together see as many keys as any other two. Block 0 takes the last half of
 // these from the longer tile. Block 1 begins with what is left of that, hands
 // over what comes of it, and has the shorter tile then: its turn 1.
-EVOKE_DEVICE Tile tile_of_pair(int index, int turn, int B, int Lq, int Lk) {
+EVOKE_DEVICE Tile tile_of_pair(int turn, int Lq, int Lk) {
   const int rows = (Lq + kTileQ - 1) / kTileQ;
-  const int heads = B * Hq / kPacked;
-  const int rank = index % 2;
-  const int pair = index / 2 / heads;
-  const int at = index / 2 % heads;
-  const int longer = (rows - 1 - pair) * kTileQ;
-  const int shorter = pair * kTileQ;
+  const int rank = blockIdx.x % 2;
+  const int longer = (rows - 1 - blockIdx.y) * kTileQ;
+  const int shorter = blockIdx.y * kTileQ;
   const int blocks = blocks_seen(longer, Lq, Lk);
   const int others = shorter < longer ? blocks_seen(shorter, Lq, Lk) : 0;
   const int kept = min(blocks, (blocks + others + 1) / 2);
-  Tile tile;
+  Tile tile = tile_of(blockIdx.x / 2);
   tile.first = turn == 0 ? longer : shorter < longer ? shorter : -1;
-  tile.head = at % (Hq / kPacked) * kPacked;
-  tile.batch = at / (Hq / kPacked);
   tile.begin = rank == 0 ? blocks - kept : 0;
   tile.end = rank == 0 ? blocks : turn == 0 ? blocks - kept : others;
-  tile.whole = rank == 0 ? kept == blocks : turn == 1;
+  tile.shared = turn == 0 && kept < blocks;
   return tile;
 }
+// persistent = 0: a grid of heads by rows. persistent = 1: the tile with a
+// number, heads in sections whose keys and values fit into L2.
 EVOKE_DEVICE Tile tile_at(int index, int B, int Lq, int Lk, int section) {
   const int rows = (Lq + kTileQ - 1) / kTileQ;
-  const int heads = B * Hq / kPacked;
-  const int before = index / (section * rows) * section;
-  const int width = min(section, heads - before);
-  const int rest = index - before * rows;
-  const int row = rest / width;
-  const int at = before + rest % width;
-  Tile tile;
+  int row = blockIdx.y;
+  int at = blockIdx.x;
+  if constexpr (persistent != 0) {
+    const int before = index / (section * rows) * section;
+    const int width = min(section, B * Hq / kPacked - before);
+    const int rest = index - before * rows;
+    row = rest / width;
+    at = before + rest % width;
+  }
+  Tile tile = tile_of(at);
   tile.first = (order == 1 ? rows - 1 - row : row) * kTileQ;
-  tile.head = at % (Hq / kPacked) * kPacked;
-  tile.batch = at / (Hq / kPacked);
   tile.begin = 0;
   tile.end = blocks_seen(tile.first, Lq, Lk);
-  tile.whole = true;
+  tile.shared = false;
   return tile;
 }
 
@@ -377,23 +378,63 @@ EVOKE_DEVICE void correct(float (&out)[64], const float (&correction)[2]) {
   }
 }
 
+EVOKE_DEVICE Vector16 four_of(const float (&out)[64], int i) {
+  return Vector16{__float_as_uint(out[4 * i]), __float_as_uint(out[4 * i + 1]),
+                  __float_as_uint(out[4 * i + 2]),
+                  __float_as_uint(out[4 * i + 3])};
+}
+EVOKE_DEVICE Vector16 four_of(const Rows& rows) {
+  return Vector16{__float_as_uint(rows.greatest[0]),
+                  __float_as_uint(rows.greatest[1]),
+                  __float_as_uint(rows.sum[0]), __float_as_uint(rows.sum[1])};
+}
+// Adds what the other half of the keys came to.
+EVOKE_DEVICE void merge(float (&out)[64], Rows& rows, const Half& other,
+                        int thread, float log2_scale) {
+  const Vector16 theirs = other.rows[thread];
+  float mine_by[2];
+  float other_by[2];
+#pragma unroll
+  for (int r = 0; r < 2; ++r) {
+    const float greatest = __uint_as_float(theirs.word[r]);
+    const float top = fmaxf(rows.greatest[r], greatest);
+    const float base = top == -INFINITY ? 0.0f : top * log2_scale;
+    mine_by[r] = exp2_approx(rows.greatest[r] * log2_scale - base);
+    other_by[r] = exp2_approx(greatest * log2_scale - base);
+    rows.sum[r] = rows.sum[r] * mine_by[r] +
+                  __uint_as_float(theirs.word[2 + r]) * other_by[r];
+  }
+#pragma unroll
+  for (int i = 0; i < 16; ++i) {
+    const Vector16 four = other.out[i][thread];
+#pragma unroll
+    for (int e = 0; e < 4; ++e) {
+      out[4 * i + e] = out[4 * i + e] * mine_by[e / 2] +
+                       __uint_as_float(four.word[e]) * other_by[e / 2];
+    }
+  }
+}
+
 KERNEL(attend) {
   unsigned char* const memory =
       threadgroup_memory + (-shared_address(threadgroup_memory) & 1023);
-  unsigned char* const query_tiles = memory;
-  unsigned char* const output_tiles =
-      query_tiles + output_tile * kRowGroups * 2 * kQueryPanel;
-  unsigned char* const key_tiles = output_tiles + kRowGroups * 2 * kQueryPanel;
+  unsigned char* const key_tiles =
+      memory + query_tiles * kRowGroups * kQueryTile;
   unsigned char* const value_tiles = key_tiles + stages * kStage;
   Half* const halves = reinterpret_cast<Half*>(value_tiles + stages * kStage);
   Barriers& bars =
       *reinterpret_cast<Barriers*>(halves + (split - 1 + pairs) * kRowGroups);
-  const int warpgroup = threadIdx.x / kWarpgroup;
+  int warpgroup = threadIdx.x / kWarpgroup;
+  if constexpr (uniform != 0) {
+    warpgroup = __shfl_sync(0xffffffff, warpgroup, 0);
+  }
 
   if (threadIdx.x == 0) {
     for (int i = 0; i < kRowGroups; ++i) {
-      mbarrier_init(&bars.query_full[i], 1);
-      mbarrier_init(&bars.query_empty[i], 1);
+      for (int n = 0; n < query_tiles; ++n) {
+        mbarrier_init(&bars.query_full[n][i], 1);
+        mbarrier_init(&bars.query_empty[n][i], 1);
+      }
       if constexpr (pairs != 0) mbarrier_init(&bars.handed[i], 1);
     }
     for (int i = 0; i < stages; ++i) {
@@ -409,7 +450,7 @@ KERNEL(attend) {
     mbarrier_fence_init();
     if constexpr (pairs != 0) {
       for (int i = 0; i < kRowGroups; ++i) {
-        mbarrier_arrive_expect(&bars.handed[i], sizeof(Handed));
+        mbarrier_arrive_expect(&bars.handed[i], sizeof(Half));
       }
     }
   }
@@ -432,7 +473,7 @@ KERNEL(attend) {
       prefetch_map(output_map);
       Place<stages> place;  // of keys and values: filled in step
       Place<kTickets> ticket;
-      uint32_t queries = 0;  // parity of query_empty
+      Place<query_tiles> query_place;
       int index = blockIdx.x;
       int turn = 0;
       while (true) {
@@ -442,10 +483,10 @@ KERNEL(attend) {
           mbarrier_arrive(&bars.tile_full[ticket.slot]);
           ticket.advance();
         }
-        if (index >= tile_count) break;
+        if (persistent != 0 && index >= tile_count) break;
         Tile tile;
         if constexpr (pairs != 0) {
-          tile = tile_of_pair(index, turn, B, Lq, Lk);
+          tile = tile_of_pair(turn, Lq, Lk);
           if (tile.first < 0) break;
         } else {
           tile = tile_at(index, B, Lq, Lk, section);
@@ -470,18 +511,20 @@ KERNEL(attend) {
         };
 #pragma unroll
         for (int i = 0; i < kRowGroups; ++i) {
-          mbarrier_wait(&bars.query_empty[i], queries ^ 1);
-          mbarrier_arrive_expect(&bars.query_full[i], 2 * kQueryPanel);
-          unsigned char* const to = query_tiles + i * 2 * kQueryPanel;
+          uint64_t* const full = &bars.query_full[query_place.slot][i];
+          mbarrier_wait(&bars.query_empty[query_place.slot][i],
+                        query_place.parity ^ (query_place.slot == 0 ? 1 : 0));
+          mbarrier_arrive_expect(full, kQueryTile);
+          unsigned char* const to =
+              memory + (query_place.slot * kRowGroups + i) * kQueryTile;
           const int row = tile.first + (pack_heads != 0 ? 0 : 64 * i);
           const int head = tile.head + (pack_heads != 0 ? i : 0);
-          load_tile(to, query_map, &bars.query_full[i], 0, row, head,
+          load_tile(to, query_map, full, 0, row, head, tile.batch);
+          load_tile(to + kQueryPanel, query_map, full, 64, row, head,
                     tile.batch);
-          load_tile(to + kQueryPanel, query_map, &bars.query_full[i], 64, row,
-                    head, tile.batch);
           if (i == 0 && tile.end > tile.begin) load_keys(tile.end - 1, place);
         }
-        queries ^= 1;
+        query_place.advance();
         // Keys run one block ahead of values.
         for (int block = tile.end - 1; block >= tile.begin; --block) {
           Place<stages> next = place;
@@ -490,7 +533,7 @@ KERNEL(attend) {
           load_values(block, place);
           place = next;
         }
-        if (pairs != 0 && index % 2 == 1 && turn == 0) {
+        if (pairs != 0 && blockIdx.x % 2 == 1 && turn == 0) {
           turn = 1;
           continue;
         }
@@ -522,12 +565,8 @@ KERNEL(attend) {
     const float log2_scale = scale * kLog2E;
     const int row_group = consumer / split;
     const int half = consumer % split;
-    unsigned char* const my_query = query_tiles + row_group * 2 * kQueryPanel;
-    unsigned char* const my_output = output_tiles + row_group * 2 * kQueryPanel;
-    const auto release_query = [&] {
-      if (leader) mbarrier_arrive(&bars.query_empty[row_group]);
-    };
-    const uint64_t q = descriptor_k_major(my_query);
+    unsigned char* const my_queries = memory + row_group * kQueryTile;
+    const uint64_t first_q = descriptor_k_major(my_queries);
     const uint64_t k = descriptor_k_major(key_tiles);
     const uint64_t v = descriptor_mn_major(value_tiles, kPanel);
 
@@ -539,8 +578,6 @@ KERNEL(attend) {
     };
     if (ping_pong != 0 && consumer == 1) named_barrier_arrive(1, 256);
 
-    if (split == 2 && half == 0) named_barrier_arrive(9 + row_group, 256);
-
     Place<stages> key_place;
     Place<stages> value_place;
     if (half == 1) {
@@ -548,7 +585,7 @@ KERNEL(attend) {
       value_place.advance();
     }
     Place<kTickets> ticket;
-    uint32_t queries = 0;
+    Place<query_tiles> query_place;
     int index = blockIdx.x;
     int turn = 0;
     if constexpr (pairs != 0) cluster_wait();
@@ -560,18 +597,18 @@ KERNEL(attend) {
         if (leader) mbarrier_arrive(&bars.tile_empty[ticket.slot]);
         ticket.advance();
       }
-      if (index >= tile_count) {
+      if (persistent != 0 && index >= tile_count) {
         if (leader) wait_stores_read<0>();
         break;
       }
       Tile tile;
       if constexpr (pairs != 0) {
-        tile = tile_of_pair(index, turn, B, Lq, Lk);
+        tile = tile_of_pair(turn, Lq, Lk);
         if (tile.first < 0) break;
       } else {
         tile = tile_at(index, B, Lq, Lk, section);
       }
-      const bool hands = pairs != 0 && index % 2 == 1 && turn == 0;
+      const bool hands = pairs != 0 && blockIdx.x % 2 == 1 && turn == 0;
       const int row = tile.first + (pack_heads != 0 ? 0 : 64 * row_group);
       const int head = tile.head + (pack_heads != 0 ? row_group : 0);
 
@@ -580,8 +617,22 @@ KERNEL(attend) {
       for (int i = 0; i < 64; ++i) out[i] = 0;
       Rows rows = {{-INFINITY, -INFINITY}, {0, 0}};
 
-      mbarrier_wait(&bars.query_full[row_group], queries);
-      queries ^= 1;
+      mbarrier_wait(&bars.query_full[query_place.slot][row_group],
+                    query_place.parity);
+      uint64_t* const empty = &bars.query_empty[query_place.slot][row_group];
+      const uint32_t offset = __shfl_sync(
+          0xffffffff, query_place.slot * kRowGroups * kQueryTile, 0);
+      unsigned char* const my_output = my_queries + offset;
+      const uint64_t q = advanced(first_q, offset);
+      query_place.advance();
+      // The tile before has its output on its way out of the other memory,
+      // which is free then: once before it was used, too.
+      const auto release_other = [&] {
+        if (query_tiles == 2 && leader) {
+          wait_stores_read<0>();
+          mbarrier_arrive(&bars.query_empty[query_place.slot][row_group]);
+        }
+      };
       if (tile.end - tile.begin > half) {
         // The keys that the two rows of this thread see, and those that all
         // rows of this warpgroup see.
@@ -630,8 +681,9 @@ KERNEL(attend) {
           if constexpr (overlap != 0) {
             issue_keys();
             issue_values();
-            pass_turn();
+            if constexpr (late_turn == 0) pass_turn();
             wgmma_wait<1>();
+            if constexpr (late_turn != 0) pass_turn();
           } else {
             issue_values();
             issue_keys();
@@ -655,6 +707,7 @@ KERNEL(attend) {
         take_turn();
         issue_keys();
         pass_turn();
+        release_other();
         wgmma_wait<0>();
         release_key(true);
         if ((block + 1) * tile_kv > common) mask_block();
@@ -667,117 +720,52 @@ KERNEL(attend) {
           step(true);
         }
         for (; block >= tile.begin; block -= split) step(false);
-        if (output_tile != 0 || hands) release_query();
+        if (hands && leader) mbarrier_arrive(empty);
         issue_values();
         wgmma_wait<0>();
         release_value();
-      } else if (output_tile != 0 || hands) {
-        release_query();
+      } else {
+        release_other();
+        if (hands && leader) mbarrier_arrive(empty);
       }
 
       if constexpr (pairs != 0) {
         // Else the conversions below stand before the wait for the products.
         wgmma_hold(out);
-        const Handed& other = reinterpret_cast<const Handed*>(halves)[row_group];
+        const Half& other = halves[row_group];
         if (hands) {
           // Straight from registers into memory that nothing else uses; the
           // other block stays until it is there.
-          if (!tile.whole && tile.end > tile.begin) {
+          if (tile.shared) {
             const uint32_t to =
                 remote_address(&other, 0) + thread * sizeof(Vector16);
             const uint32_t barrier = remote_address(&bars.handed[row_group], 0);
-            constexpr uint32_t kRow = sizeof(Handed::rows);
 #pragma unroll
             for (int i = 0; i < 16; ++i) {
-              store_remote_async(to + i * kRow,
-                                 Vector16{__float_as_uint(out[4 * i]),
-                                          __float_as_uint(out[4 * i + 1]),
-                                          __float_as_uint(out[4 * i + 2]),
-                                          __float_as_uint(out[4 * i + 3])},
-                                 barrier);
+              store_remote_async(to + i * kHalfRow, four_of(out, i), barrier);
             }
-            store_remote_async(to + 16 * kRow,
-                               Vector16{__float_as_uint(rows.greatest[0]),
-                                        __float_as_uint(rows.greatest[1]),
-                                        __float_as_uint(rows.sum[0]),
-                                        __float_as_uint(rows.sum[1])},
-                               barrier);
+            store_remote_async(to + 16 * kHalfRow, four_of(rows), barrier);
           }
           turn = 1;
           continue;
         }
-        if (!tile.whole) {
+        if (tile.shared) {
           mbarrier_wait_cluster(&bars.handed[row_group], 0);
-          const Vector16 theirs = other.rows[thread];
-          float mine_by[2];
-          float other_by[2];
-#pragma unroll
-          for (int r = 0; r < 2; ++r) {
-            const float greatest = __uint_as_float(theirs.word[r]);
-            const float top = fmaxf(rows.greatest[r], greatest);
-            const float base = top == -INFINITY ? 0.0f : top * log2_scale;
-            mine_by[r] = exp2_approx(rows.greatest[r] * log2_scale - base);
-            other_by[r] = exp2_approx(greatest * log2_scale - base);
-            rows.sum[r] = rows.sum[r] * mine_by[r] +
-                          __uint_as_float(theirs.word[2 + r]) * other_by[r];
-          }
-#pragma unroll
-          for (int i = 0; i < 16; ++i) {
-            const Vector16 four = other.out[i][thread];
-#pragma unroll
-            for (int e = 0; e < 4; ++e) {
-              out[4 * i + e] = out[4 * i + e] * mine_by[e / 2] +
-                               __uint_as_float(four.word[e]) * other_by[e / 2];
-            }
-          }
+          merge(out, rows, other, thread, log2_scale);
         }
       }
 
       if constexpr (split == 2) {
-        // An odd number of blocks leaves this warpgroup one too far or one
-        // behind: half 0 takes the next tile's first block again.
-        if ((tile.end - tile.begin) % 2 == 1) {
-          if (half == 0) {
-            key_place.retreat();
-            value_place.retreat();
-          } else {
-            key_place.advance();
-            value_place.advance();
-          }
-        }
         Half& other = halves[row_group];
         if (half == 1) {
-          named_barrier_sync(9 + row_group, 256);
 #pragma unroll
-          for (int i = 0; i < 64; ++i) other.out[i][thread] = out[i];
-#pragma unroll
-          for (int r = 0; r < 2; ++r) {
-            other.greatest[r][thread] = rows.greatest[r];
-            other.sum[r][thread] = rows.sum[r];
-          }
+          for (int i = 0; i < 16; ++i) other.out[i][thread] = four_of(out, i);
+          other.rows[thread] = four_of(rows);
           named_barrier_arrive(6 + row_group, 256);
-          if constexpr (persistent == 0) break;
-          continue;
+          break;
         }
         named_barrier_sync(6 + row_group, 256);
-        float mine_by[2];
-        float other_by[2];
-#pragma unroll
-        for (int r = 0; r < 2; ++r) {
-          const float greatest = other.greatest[r][thread];
-          const float top = fmaxf(rows.greatest[r], greatest);
-          const float base = top == -INFINITY ? 0.0f : top * log2_scale;
-          mine_by[r] = exp2_approx(rows.greatest[r] * log2_scale - base);
-          other_by[r] = exp2_approx(greatest * log2_scale - base);
-          rows.sum[r] =
-              rows.sum[r] * mine_by[r] + other.sum[r][thread] * other_by[r];
-        }
-#pragma unroll
-        for (int i = 0; i < 64; ++i) {
-          out[i] = out[i] * mine_by[i / 2 % 2] +
-                   other.out[i][thread] * other_by[i / 2 % 2];
-        }
-        named_barrier_arrive(9 + row_group, 256);
+        merge(out, rows, other, thread, log2_scale);
       }
 
       // Rows that see no key are zero.
@@ -789,12 +777,7 @@ KERNEL(attend) {
       }
       correct(out, inverse);
 
-      // Through shared memory: this warpgroup's own, or that of its queries,
-      // which are done with.
-      if constexpr (output_tile != 0) {
-        if (leader) wait_stores_read<0>();
-        named_barrier_sync(3 + consumer, kWarpgroup);
-      }
+      // Through the memory of this warpgroup's queries, which are done with.
       const int my_row = 16 * warp + lane % 16;
 #pragma unroll
       for (int j = 0; j < 16; j += 2) {
@@ -815,11 +798,11 @@ KERNEL(attend) {
         }
         commit_stores();
         // Shared memory stays until the copies have read it.
-        if constexpr (output_tile == 0 || persistent == 0) {
+        if constexpr (query_tiles == 1) {
           wait_stores_read<0>();
+          mbarrier_arrive(empty);
         }
       }
-      if constexpr (output_tile == 0) release_query();
       if constexpr (persistent == 0) break;
     }
   }
