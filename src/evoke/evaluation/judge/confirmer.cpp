@@ -8,6 +8,7 @@
 #include <map>
 #include <utility>
 
+#include "evoke/base/clock.h"
 #include "evoke/evaluation/judge/verdict.h"
 
 namespace evoke::judge {
@@ -21,6 +22,21 @@ void append(std::vector<ShapeMeasurement>& to,
             std::vector<ShapeMeasurement> from) {
   std::move(from.begin(), from.end(), std::back_inserter(to));
 }
+
+// The time of its scope, which the outcome tells.
+class StepTimer {
+ public:
+  StepTimer(Judging& judging, const char* step)
+      : judging_(judging), step_(step) {}
+  ~StepTimer() { judging_.add_step(step_, monotonic_ns() - begin_ns_); }
+  StepTimer(const StepTimer&) = delete;
+  StepTimer& operator=(const StepTimer&) = delete;
+
+ private:
+  Judging& judging_;
+  const char* step_;
+  int64_t begin_ns_ = monotonic_ns();
+};
 
 }  // namespace
 
@@ -47,13 +63,18 @@ Outcome Confirmer::confirm(const EvaluationRequest& request) {
   // answer is checked, too.
   if (!judging.done()) race(judging, request, timed, shapes);
   if (!judging.done()) {
+    const StepTimer timer(judging, "gate");
     judging.run_gate(Stage::confirm, track_.workload(), GateLevel::full,
                      options_.gate, CaseSeeds::fresh);
   }
   if (!judging.done()) {
+    const StepTimer timer(judging, "validation");
     judging.validate(validators_, track_.workload(), reference_.text);
   }
-  if (!judging.done()) race_baselines(judging, shapes);
+  if (!judging.done()) {
+    const StepTimer timer(judging, "baselines");
+    race_baselines(judging, shapes);
+  }
   if (!judging.done()) judging.veto_implausible(track_, timed, shapes, 1.0);
   if (!judging.done()) {
     judging.end_measured(OutcomeKind::confirmed, std::move(shapes));
@@ -100,8 +121,10 @@ void Confirmer::race(Judging& judging, const EvaluationRequest& request,
   options.like = &track_;
   options.min_copies = kUnseenCopies;
   options.unseen = true;
+  const int64_t begin_ns = monotonic_ns();
   auto fresh = RaceTrack::open(
       bench_, with_secret_lengths(judging.build(), rival), options);
+  judging.add_step("making inputs", monotonic_ns() - begin_ns);
   if (!fresh) return judging.end(fresh.error());
   timed = (*fresh)->shapes();
   judging.compile(timed);  // secret lengths may need units of their own
@@ -117,6 +140,7 @@ void Confirmer::race(Judging& judging, const EvaluationRequest& request,
   // Where nothing is raced nobody asks what noise is.
   if (rival != reference_.text ||
       (*fresh)->anything_differs(judging.build(), **reference)) {
+    const StepTimer timer(judging, "noise");
     auto noise = (*fresh)->race_same_kernel_unseen(**reference);
     if (!noise) return judging.end(noise.error());
   }

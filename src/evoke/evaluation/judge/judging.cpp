@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "evoke/base/clock.h"
 #include "evoke/base/hash.h"
 #include "evoke/evaluation/judge/case_feed.h"
 #include "evoke/evaluation/judge/fault_outcome.h"
@@ -182,6 +183,12 @@ void Judging::run_gate(Stage stage, const Workload& workload, GateLevel level,
   }
 }
 
+void Judging::add_step(const std::string& step, int64_t ns) {
+  Json& sum = outcome_.details["step_ms"][step];
+  sum = (sum.is_number() ? sum.get<double>() : 0.0) +
+        static_cast<double>(ns) * 1e-6;
+}
+
 void Judging::validate(Validators& validators, const Workload& workload,
                        const std::string& known_right) {
   if (validators.empty()) return;
@@ -196,11 +203,16 @@ void Judging::validate(Validators& validators, const Workload& workload,
 
 std::optional<RaceResult> Judging::race(RaceTrack& track, Opponent& opponent,
                                         const RaceTrack::Request& request) {
+  const int64_t begin_ns = monotonic_ns();
   auto result = track.race(*kernel_, opponent, request);
   if (!result) {
     end(result.error());
     return std::nullopt;
   }
+  const int64_t ns = monotonic_ns() - begin_ns;
+  add_step("waiting for a turn", ns - result->practice_ns - result->pairs_ns);
+  add_step("practice", result->practice_ns);
+  add_step("pairs", result->pairs_ns);
   if (result->failure) {
     end(result->failure->failure);
     return std::nullopt;

@@ -2,6 +2,7 @@
 // outcome; after that the other steps must not be taken.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -60,6 +61,8 @@ class Judging {
   void end(OutcomeKind kind, std::string message);
   void end(const RunnerFault& fault);
   void end(const ArmFailure& failure);
+  // Of a stage that has several: how long a step took, for the record.
+  void add_step(const std::string& step, int64_t ns);
   bool done() const { return done_; }
   void enter(Stage stage) { clock_.enter(stage); }
   const std::vector<Shape>& shapes() const { return shapes_; }

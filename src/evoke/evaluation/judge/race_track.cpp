@@ -9,6 +9,7 @@
 
 #include "evoke/evaluation/judge/device_memory.h"
 #include "evoke/evaluation/judge/free_memory.h"
+#include "evoke/evaluation/judge/stage_clock.h"
 #include "evoke/evaluation/judge/verdict.h"
 
 namespace evoke::judge {
@@ -285,6 +286,14 @@ RunnerResult<RaceResult> RaceTrack::race_in(LoadedKernel& candidate,
   const std::vector<bool> same = left_out(candidate.build(), opponent, request);
   std::vector<Entry> entries;
   RaceResult result;
+  // In one process for all candidates untimed work waits for the GPU call by
+  // call, and each call for a turn of every process there: it is done sooner
+  // alone.
+  std::optional<DeviceLock::Claim> alone;
+  if (stall && std::find(same.begin(), same.end(), false) != same.end()) {
+    alone = bench_.lock().claim(bench_.stop());
+    if (!alone) return fault(Kind::cancelled, "cancelled");
+  }
   // A few pairs first: what is clearly slow ends there.
   const bool may_stop = request.stop_below_fitness > 0;
   const int first_pairs =
@@ -325,9 +334,6 @@ RunnerResult<RaceResult> RaceTrack::race_in(LoadedKernel& candidate,
   return result;
 }
 
-// Untimed work beside others, then the pairs alone. In one process for all
-// candidates that work waits for the GPU call by call, and each call for a turn
-// of every process there: it is done sooner alone.
 RunnerResult<void> RaceTrack::run_up_to(int num_pairs, LoadedKernel& candidate,
                                         Stall* stall, Opponent::Side& side,
                                         const std::vector<bool>& left_out,
@@ -336,15 +342,17 @@ RunnerResult<void> RaceTrack::run_up_to(int num_pairs, LoadedKernel& candidate,
   if (std::find(left_out.begin(), left_out.end(), false) == left_out.end()) {
     return {};
   }
-  const DeviceLock& lock = bench_.lock();
-  auto turn = stall ? lock.claim(bench_.stop()) : lock.share(bench_.stop());
-  if (!turn) return fault(Kind::cancelled, "cancelled");
+  std::optional<DeviceLock::Claim> turn;
+  if (!stall) {
+    turn = bench_.lock().share(bench_.stop());
+    if (!turn) return fault(Kind::cancelled, "cancelled");
+  }
   auto prepared =
       prepare(num_pairs, candidate, stall, side, left_out, entries, result);
   if (!prepared || result.failure) return prepared;
   if (!stall) {
     turn.reset();
-    turn = lock.claim(bench_.stop());
+    turn = bench_.lock().claim(bench_.stop());
     if (!turn) return fault(Kind::cancelled, "cancelled");
   }
   return run(entries, kMostTriesPerPair, result);
@@ -355,6 +363,7 @@ RunnerResult<void> RaceTrack::prepare(int num_pairs, LoadedKernel& candidate,
                                       const std::vector<bool>& left_out,
                                       std::vector<Entry>& entries,
                                       RaceResult& result) {
+  const ScopeTimer timer(result.practice_ns);
   if (entries.empty()) {
     for (std::size_t i = 0; i < tracks_.size(); ++i) {
       if (!side.arms[i] || left_out[i]) continue;
@@ -436,6 +445,7 @@ RaceTrack::Entry RaceTrack::enter(std::unique_ptr<Arm> arm, std::size_t shape,
 RunnerResult<void> RaceTrack::run(std::vector<Entry>& entries,
                                   int tries_per_pair, RaceResult& result) {
   const std::lock_guard alone(timing_);
+  const ScopeTimer timer(result.pairs_ns);
   bool all_done = false;
   for (int round = 0; !all_done; ++round) {
     all_done = true;

@@ -67,6 +67,10 @@ struct RaceResult {
   std::vector<ShapeMeasurement> shapes;
   std::optional<RaceFailure> failure;
   bool stopped_early = false;
+  // Of the race's time, what untimed calls took and what pairs took; the rest
+  // was waiting for a turn.
+  int64_t practice_ns = 0;
+  int64_t pairs_ns = 0;
 };
 
 class RaceTrack {
@@ -192,7 +196,8 @@ class RaceTrack {
                                          const Request& request);
   RunnerResult<RaceResult> race_in(LoadedKernel& candidate, Stall* stall,
                                    Opponent& opponent, const Request& request);
-  // `left_out`: by shape.
+  // Untimed work, then the pairs; `left_out`: by shape. In a stall its caller
+  // holds the exclusive claim.
   RunnerResult<void> run_up_to(int num_pairs, LoadedKernel& candidate,
                                Stall* stall, Opponent::Side& side,
                                const std::vector<bool>& left_out,

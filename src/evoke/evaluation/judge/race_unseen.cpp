@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <future>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "evoke/evaluation/judge/race_track.h"
+#include "evoke/evaluation/judge/stage_clock.h"
 
 namespace evoke::judge {
 namespace {
@@ -64,6 +66,7 @@ RunnerResult<void> RaceTrack::race_once_unseen(const KernelBuild& candidate,
                                                Opponent& opponent,
                                                std::vector<Tally>& tallies,
                                                RaceResult& result) {
+  std::optional<ScopeTimer> practice(result.practice_ns);
   std::vector<bool> not_wanted;
   for (const Tally& tally : tallies) not_wanted.push_back(tally.missing <= 0);
   // Where they take nothing from each other the sides practise at a time.
@@ -110,6 +113,7 @@ RunnerResult<void> RaceTrack::race_once_unseen(const KernelBuild& candidate,
       if (!prepared) return prepared;
     }
   }
+  practice.reset();
   {
     const auto claim = bench_.lock().claim(bench_.stop());
     if (!claim) return fault(Kind::cancelled, "cancelled");

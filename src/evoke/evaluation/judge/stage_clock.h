@@ -1,7 +1,9 @@
-// Writes into an outcome which stage was reached and how long each took.
+// Where the time of a judging goes: the stages of an outcome, and sums over
+// scopes.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "evoke/base/clock.h"
 #include "evoke/core/outcome.h"
@@ -31,6 +33,19 @@ class StageClock {
   }
   Outcome& outcome_;
   double start_ms_ = monotonic_ms();
+};
+
+// Adds the time of its scope to a sum.
+class ScopeTimer {
+ public:
+  explicit ScopeTimer(int64_t& sum_ns) : sum_ns_(sum_ns) {}
+  ~ScopeTimer() { sum_ns_ += monotonic_ns() - begin_ns_; }
+  ScopeTimer(const ScopeTimer&) = delete;
+  ScopeTimer& operator=(const ScopeTimer&) = delete;
+
+ private:
+  int64_t& sum_ns_;
+  int64_t begin_ns_ = monotonic_ns();
 };
 
 }  // namespace evoke::judge
