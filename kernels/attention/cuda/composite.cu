@@ -254,7 +254,7 @@ dynamic_memory = "1024 + consumers / split * (16384 * query_tiles + (split - 1 +
 [[variant]]
 name = "prefill-paired-long"
 when = "Hq / Hkv == 2"
-parameters = { pack_heads = 1, tile_kv = 144 }
+parameters = { pack_heads = 1, tile_kv = 160 }
 [[variant.launch]]
 kernel = "prefill"
 reads = ["query", "key", "value"]

@@ -128,7 +128,7 @@ dynamic_memory = "1024 + consumers / split * (16384 * query_tiles + (split - 1 +
 [[variant]]
 name = "paired-long"
 when = "Hq / Hkv == 2"
-parameters = { pack_heads = 1, tile_kv = 144 }
+parameters = { pack_heads = 1, tile_kv = 160 }
 [[variant.launch]]
 kernel = "attend"
 reads = ["query", "key", "value"]

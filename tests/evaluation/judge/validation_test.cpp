@@ -64,11 +64,12 @@ TEST_F(ValidationRunnerTest, AToolThatFindsNothingIsClean) {
 }
 
 TEST_F(ValidationRunnerTest, AComplaintEndsTheJudging) {
-  // Content with the first kernel it sees, which is the reference.
+  // Content with the first and the third kernel it sees: the reference, on its
+  // own cases and on the candidate's.
   const std::string seen = folder_.path() + "/seen";
   const auto verdict =
-      judge(shell("if [ ! -e " + seen + " ]; then touch " + seen +
-                  "; exec \"$@\"; fi; \"$@\"; " + kReport));
+      judge(shell("echo >> " + seen + "; if [ $(wc -l < " + seen +
+                  ") != 2 ]; then exec \"$@\"; fi; \"$@\"; " + kReport));
   ASSERT_TRUE(verdict.complaint);
   EXPECT_TRUE(verdict.complaint->out_of_bounds);
   EXPECT_EQ(verdict.complaint->message,
@@ -92,6 +93,19 @@ TEST_F(ValidationRunnerTest, AToolThatComplainsOfTheReferenceIsNotUsed) {
   EXPECT_FALSE(verdict.complaint);
   EXPECT_THAT(verdict.said.at("memcheck"),
               StartsWith("not used: it complains of the reference: memcheck"));
+}
+
+// The reference's own cases are not the candidate's: racecheck took a barrier
+// for none only where a block has several tiles.
+TEST_F(ValidationRunnerTest, AComplaintThatTheReferenceSharesIsNone) {
+  const std::string seen = folder_.path() + "/seen";
+  const auto verdict =
+      judge(shell("if [ ! -e " + seen + " ]; then touch " + seen +
+                  "; exec \"$@\"; fi; \"$@\"; " + kReport));
+  EXPECT_FALSE(verdict.complaint);
+  EXPECT_THAT(verdict.said.at("memcheck"),
+              StartsWith("not used: on the same cases it complains of the "
+                         "reference: "));
 }
 
 TEST_F(ValidationRunnerTest, AToolThatDoesNotStartIsNotUsed) {

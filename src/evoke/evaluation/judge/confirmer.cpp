@@ -138,10 +138,19 @@ void Confirmer::race(Judging& judging, const EvaluationRequest& request,
   auto reference = (*fresh)->opponent(reference_.name, reference_.text);
   if (!reference) return judging.end(reference.error());
   // Where nothing is raced nobody asks what noise is.
-  if (rival != reference_.text ||
-      (*fresh)->anything_differs(judging.build(), **reference)) {
+  std::vector<bool> same = (*fresh)->same_code(judging.build(), **reference);
+  if (rival != reference_.text) {
+    auto other = (*fresh)->opponent(kRivalName, rival);
+    if (!other) return judging.end(other.error());
+    const std::vector<bool> as_rival =
+        (*fresh)->same_code(judging.build(), **other);
+    for (std::size_t i = 0; i < same.size(); ++i) {
+      same[i] = same[i] && as_rival[i];
+    }
+  }
+  {
     const StepTimer timer(judging, "noise");
-    auto noise = (*fresh)->race_same_kernel_unseen(**reference);
+    auto noise = (*fresh)->race_same_kernel_unseen(**reference, same);
     if (!noise) return judging.end(noise.error());
   }
 

@@ -86,7 +86,10 @@ bool DeviceLock::claim_waits() const {
 
 std::optional<DeviceLock::Claim> DeviceLock::share(
     const std::function<bool()>& stop) const {
-  return acquire(/*exclusive=*/false, stop);
+  ++*waiting_shares_;
+  auto share = acquire(/*exclusive=*/false, stop);
+  --*waiting_shares_;
+  return share;
 }
 
 std::optional<DeviceLock::Claim> DeviceLock::claim(

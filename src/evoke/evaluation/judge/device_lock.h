@@ -7,7 +7,9 @@
 // work begin, so it waits for what runs and not for ever.
 #pragma once
 
+#include <atomic>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -42,6 +44,8 @@ class DeviceLock {
 
   // Whether a claim waits for shared work to end.
   bool claim_waits() const;
+  // Whether somebody waits for a share through this object.
+  bool shares_wait() const { return *waiting_shares_ > 0; }
 
   const std::string& path() const { return path_; }
 
@@ -50,6 +54,8 @@ class DeviceLock {
   std::optional<Claim> acquire(bool exclusive,
                                const std::function<bool()>& stop) const;
   std::string path_;
+  std::shared_ptr<std::atomic<int>> waiting_shares_ =
+      std::make_shared<std::atomic<int>>(0);
 };
 
 }  // namespace evoke::judge

@@ -1,18 +1,11 @@
 // Shapes at which two kernels are one: the same machine code, launched alike.
 // A file of many variants is mostly like its parent, and what is the same
 // takes the same time: a race there would measure noise.
-#include <algorithm>
 #include <vector>
 
 #include "evoke/evaluation/judge/race_track.h"
 
 namespace evoke::judge {
-
-bool RaceTrack::anything_differs(const KernelBuild& candidate,
-                                 const Opponent& opponent) const {
-  const std::vector<bool> same = same_code(candidate, opponent);
-  return std::find(same.begin(), same.end(), false) != same.end();
-}
 
 std::vector<bool> RaceTrack::same_code(const KernelBuild& candidate,
                                        const Opponent& opponent) const {

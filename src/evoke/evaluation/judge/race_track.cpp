@@ -43,7 +43,8 @@ RaceTrack::RaceTrack(Workbench& bench, Workload workload,
       workload_(std::move(workload)),
       options_(options),
       noise_(options_.like != nullptr ? options_.like->noise_
-                                      : std::make_shared<Noise>()) {
+                                      : std::make_shared<Noise>()),
+      turns_(bench.lock()) {
   // A device's own clock is the steadier one.
   if (options_.like == nullptr && bench_.greeting().own_clock) {
     options_.same_kernel_pairs /= 2;
@@ -203,7 +204,7 @@ RunnerResult<void> RaceTrack::race_same_kernel(Opponent& kernel) {
       races[shape.shape].push_back(std::move(shape.pairs));
     }
   }
-  noise_->seen.set(std::move(races));
+  noise_->seen.add(std::move(races));
   return measure_empty_block(kernel);
 }
 
@@ -214,7 +215,9 @@ RunnerResult<RaceResult> RaceTrack::race_twin(Opponent& kernel,
   auto runner = bench_.lasting_runner();
   if (!runner) return fault_of(runner);
   LoadedKernel twin(std::move(*runner), *kernel.build());
-  return race_in(twin, nullptr, kernel, request);
+  auto side = kernel.side();
+  if (!side) return blame_opponent(kernel, side.error());
+  return race_in(twin, nullptr, kernel, **side, request);
 }
 
 RunnerResult<void> RaceTrack::measure_empty_block(Opponent& kernel) {
@@ -243,18 +246,25 @@ RunnerResult<RaceResult> RaceTrack::race(LoadedKernel& candidate,
                                          Opponent& opponent,
                                          const Request& request) {
   if (request.unseen_inputs) {
-    return race_unseen(candidate.build(), opponent, request);
+    return race_unseen(candidate.build(), opponent, request,
+                       left_out(candidate.build(), opponent, request));
   }
   if (in_one_process()) {
     return race_in_stall(candidate.build(), opponent, request);
   }
-  return race_in(candidate, nullptr, opponent, request);
+  auto side = opponent.side();
+  if (!side) return blame_opponent(opponent, side.error());
+  return race_in(candidate, nullptr, opponent, **side, request);
 }
 
 RunnerResult<RaceResult> RaceTrack::race_in_stall(const KernelBuild& candidate,
                                                   Opponent& opponent,
                                                   const Request& request) {
-  const std::lock_guard alone(stall_mutex_);
+  // Starts with a share in hand, so before the turn.
+  auto side = opponent.side();
+  if (!side) return blame_opponent(opponent, side.error());
+  const auto turn = turns_.take(bench_.stop());
+  if (!turn) return fault(Kind::cancelled, "cancelled");
   for (;;) {
     if (!stall_) {
       auto runner = bench_.lasting_runner();
@@ -266,7 +276,7 @@ RunnerResult<RaceResult> RaceTrack::race_in_stall(const KernelBuild& candidate,
     }
     const bool used = std::exchange(stall_->used, true);
     LoadedKernel kernel(stall_->runner, candidate);
-    auto result = race_in(kernel, &*stall_, opponent, request);
+    auto result = race_in(kernel, &*stall_, opponent, **side, request);
     const bool well = result && !result->failure && kernel.unload().has_value();
     if (well) return result;
     stall_.reset();
@@ -280,20 +290,11 @@ RunnerResult<RaceResult> RaceTrack::race_in_stall(const KernelBuild& candidate,
 
 RunnerResult<RaceResult> RaceTrack::race_in(LoadedKernel& candidate,
                                             Stall* stall, Opponent& opponent,
+                                            Opponent::Side& side,
                                             const Request& request) {
-  auto side = opponent.side();
-  if (!side) return blame_opponent(opponent, side.error());
   const std::vector<bool> same = left_out(candidate.build(), opponent, request);
   std::vector<Entry> entries;
   RaceResult result;
-  // In one process for all candidates untimed work waits for the GPU call by
-  // call, and each call for a turn of every process there: it is done sooner
-  // alone.
-  std::optional<DeviceLock::Claim> alone;
-  if (stall && std::find(same.begin(), same.end(), false) != same.end()) {
-    alone = bench_.lock().claim(bench_.stop());
-    if (!alone) return fault(Kind::cancelled, "cancelled");
-  }
   // A few pairs first: what is clearly slow ends there.
   const bool may_stop = request.stop_below_fitness > 0;
   const int first_pairs =
@@ -301,7 +302,7 @@ RunnerResult<RaceResult> RaceTrack::race_in(LoadedKernel& candidate,
   for (const int num_pairs :
        {std::min(first_pairs, request.num_pairs), request.num_pairs}) {
     auto ran =
-        run_up_to(num_pairs, candidate, stall, **side, same, entries, result);
+        run_up_to(num_pairs, candidate, stall, side, same, entries, result);
     if (!ran && candidate.runner().usable()) {
       return blame_opponent(opponent, ran.error());
     }
@@ -334,6 +335,8 @@ RunnerResult<RaceResult> RaceTrack::race_in(LoadedKernel& candidate,
   return result;
 }
 
+// In a stall also what is untimed is done alone: else it waits for the GPU call
+// by call, and each call for a turn of every process there.
 RunnerResult<void> RaceTrack::run_up_to(int num_pairs, LoadedKernel& candidate,
                                         Stall* stall, Opponent::Side& side,
                                         const std::vector<bool>& left_out,

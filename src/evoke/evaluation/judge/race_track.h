@@ -17,6 +17,7 @@
 #include "evoke/evaluation/judge/arm.h"
 #include "evoke/evaluation/judge/opponent.h"
 #include "evoke/evaluation/judge/race.h"
+#include "evoke/evaluation/judge/race_turns.h"
 #include "evoke/evaluation/judge/roofline.h"
 #include "evoke/evaluation/judge/same_kernel_noise.h"
 #include "evoke/evaluation/judge/timing_inputs.h"
@@ -92,8 +93,11 @@ class RaceTrack {
   // Races a kernel against itself in fresh processes: nothing may be called a
   // difference that shows up here.
   RunnerResult<void> race_same_kernel(Opponent& kernel);
-  // The same for races on unseen inputs, unless that is known.
-  RunnerResult<void> race_same_kernel_unseen(Opponent& kernel);
+  // The same for races on unseen inputs, at the timed shapes of which that is
+  // not known and that are not left out (by shape), and at secret ones beside
+  // them.
+  RunnerResult<void> race_same_kernel_unseen(Opponent& kernel,
+                                             std::vector<bool> left_out);
 
   struct Request {
     int num_pairs = 8;
@@ -115,10 +119,9 @@ class RaceTrack {
   RunnerResult<RaceResult> race(LoadedKernel& candidate, Opponent& opponent,
                                 const Request& request);
 
-  // Whether there is a shape at which the two are not the same machine code,
-  // launched alike.
-  bool anything_differs(const KernelBuild& candidate,
-                        const Opponent& opponent) const;
+  // By shape: whether the two are the same machine code there, launched alike.
+  std::vector<bool> same_code(const KernelBuild& candidate,
+                              const Opponent& opponent) const;
 
   // What noise is here, in races on inputs that were seen, and on unseen ones.
   const SameKernelNoise& noise(bool unseen_inputs) const {
@@ -186,7 +189,8 @@ class RaceTrack {
   // Defined in race_unseen.cpp.
   RunnerResult<RaceResult> race_unseen(const KernelBuild& candidate,
                                        Opponent& opponent,
-                                       const Request& request);
+                                       const Request& request,
+                                       const std::vector<bool>& left_out);
   RunnerResult<void> race_once_unseen(const KernelBuild& candidate,
                                       Opponent& opponent,
                                       std::vector<Tally>& tallies,
@@ -195,9 +199,10 @@ class RaceTrack {
                                          Opponent& opponent,
                                          const Request& request);
   RunnerResult<RaceResult> race_in(LoadedKernel& candidate, Stall* stall,
-                                   Opponent& opponent, const Request& request);
-  // Untimed work, then the pairs; `left_out`: by shape. In a stall its caller
-  // holds the exclusive claim.
+                                   Opponent& opponent, Opponent::Side& side,
+                                   const Request& request);
+  // Untimed work, then the pairs; `left_out`: by shape. In a stall the turn is
+  // the candidate's already.
   RunnerResult<void> run_up_to(int num_pairs, LoadedKernel& candidate,
                                Stall* stall, Opponent::Side& side,
                                const std::vector<bool>& left_out,
@@ -221,10 +226,7 @@ class RaceTrack {
                                                     const RunnerFault& why);
   bool clearly_below(const Request& request, const std::vector<Entry>& entries,
                      const std::vector<bool>& same_code) const;
-  // By shape: whether nothing differs there; and whether the request leaves it
-  // out for that.
-  std::vector<bool> same_code(const KernelBuild& candidate,
-                              const Opponent& opponent) const;
+  // By shape: whether the request leaves it out for being the same.
   std::vector<bool> left_out(const KernelBuild& candidate,
                              const Opponent& opponent,
                              const Request& request) const;
@@ -242,7 +244,7 @@ class RaceTrack {
   // Held inside the exclusive claim, which keeps threads apart as well but is
   // a matter of the operating system: the language knows mutexes only.
   std::mutex timing_;
-  std::mutex stall_mutex_;  // guards stall_, for as long as a race takes
+  RaceTurns turns_;  // guards stall_
   std::optional<Stall> stall_;
 
   mutable std::mutex mutex_;  // guards what follows

@@ -18,13 +18,12 @@ constexpr int kMostTries = 3;
 
 }  // namespace
 
-RunnerResult<RaceResult> RaceTrack::race_unseen(const KernelBuild& candidate,
-                                                Opponent& opponent,
-                                                const Request& request) {
-  const std::vector<bool> same = left_out(candidate, opponent, request);
+RunnerResult<RaceResult> RaceTrack::race_unseen(
+    const KernelBuild& candidate, Opponent& opponent, const Request& request,
+    const std::vector<bool>& left_out) {
   std::vector<Tally> tallies(tracks_.size());
   for (std::size_t i = 0; i < tracks_.size(); ++i) {
-    tallies[i].missing = same[i] ? 0 : request.num_pairs;
+    tallies[i].missing = left_out[i] ? 0 : request.num_pairs;
   }
   RaceResult result;
   const auto wanting = [&] {
@@ -38,7 +37,7 @@ RunnerResult<RaceResult> RaceTrack::race_unseen(const KernelBuild& candidate,
     if (result.failure) return result;
   }
   for (std::size_t i = 0; i < tracks_.size(); ++i) {
-    if (same[i]) {
+    if (left_out[i]) {
       result.shapes.push_back(same_code_measurement(request, i, opponent));
       continue;
     }
@@ -134,12 +133,20 @@ RunnerResult<void> RaceTrack::race_once_unseen(const KernelBuild& candidate,
   return {};
 }
 
-RunnerResult<void> RaceTrack::race_same_kernel_unseen(Opponent& kernel) {
-  if (noise_->unseen.known()) return {};
+RunnerResult<void> RaceTrack::race_same_kernel_unseen(
+    Opponent& kernel, std::vector<bool> left_out) {
+  bool anything = false;
+  for (std::size_t i = 0; i < tracks_.size(); ++i) {
+    const WorkloadShape& each = tracks_[i].shape;
+    if (!(each.weight > 0)) continue;
+    left_out[i] = left_out[i] || noise_->unseen.knows(each.shape.name);
+    anything = anything || !left_out[i];
+  }
+  if (!anything) return {};
   Request request;
   request.num_pairs = options_.unseen_same_kernel_pairs;
   request.unseen_inputs = true;
-  auto result = race_unseen(*kernel.build(), kernel, request);
+  auto result = race_unseen(*kernel.build(), kernel, request, left_out);
   if (!result) return fault_of(result);
   if (result->failure) {
     return fault(Kind::unavailable, kernel.name() + " at " +
@@ -148,9 +155,9 @@ RunnerResult<void> RaceTrack::race_same_kernel_unseen(Opponent& kernel) {
   }
   std::map<std::string, SameKernelNoise::Races> races;
   for (ShapeMeasurement& shape : result->shapes) {
-    races[shape.shape] = {std::move(shape.pairs)};
+    if (!shape.same_code) races[shape.shape] = {std::move(shape.pairs)};
   }
-  noise_->unseen.set(std::move(races));
+  noise_->unseen.add(std::move(races));
   return {};
 }
 

@@ -12,15 +12,15 @@ constexpr uint64_t kSeed = 1;
 
 }  // namespace
 
-void SameKernelNoise::set(std::map<std::string, Races> shapes) {
+void SameKernelNoise::add(std::map<std::string, Races> shapes) {
   const std::lock_guard lock(mutex_);
-  shapes_ = std::move(shapes);
+  for (auto& [shape, races] : shapes) shapes_[shape] = std::move(races);
   effects_.clear();
 }
 
-bool SameKernelNoise::known() const {
+bool SameKernelNoise::knows(const std::string& shape) const {
   const std::lock_guard lock(mutex_);
-  return !shapes_.empty();
+  return shapes_.contains(shape);
 }
 
 double SameKernelNoise::usual_us(const std::string& shape) const {

@@ -20,8 +20,9 @@ class SameKernelNoise {
   // chance gave its processes, those of different races share nothing.
   using Races = std::vector<std::vector<TimedPair>>;
 
-  void set(std::map<std::string, Races> shapes);
-  bool known() const;
+  // Races of shapes, in the place of earlier ones.
+  void add(std::map<std::string, Races> shapes);
+  bool knows(const std::string& shape) const;
   // What the kernel took for a call; 0 at a shape that was not raced.
   double usual_us(const std::string& shape) const;
   // Log ratio that `num_pairs` pairs can tell; at a shape that was not raced

@@ -22,6 +22,12 @@ std::vector<GateCase> cases_of(Workbench& bench, const KernelBuild& build,
                                     GateLevel::screen);
 }
 
+std::vector<Shape> shapes_of(const std::vector<GateCase>& cases) {
+  std::vector<Shape> shapes;
+  for (const GateCase& each : cases) shapes.push_back(each.shape);
+  return shapes;
+}
+
 // Under a tool, not to be ready in time says nothing about a kernel.
 bool is_of_the_machine(OutcomeKind kind) {
   return kind == OutcomeKind::timed_out ||
@@ -35,10 +41,9 @@ bool is_about_bounds(const std::string& text) {
 
 }  // namespace
 
-RunnerResult<std::optional<Complaint>> validate(Workbench& bench,
-                                                const KernelBuild& build,
-                                                const Workload& workload,
-                                                const ValidationTool& tool) {
+RunnerResult<std::optional<Complaint>> validate(
+    Workbench& bench, const KernelBuild& build,
+    const std::vector<GateCase>& cases, const ValidationTool& tool) {
   auto runner = bench.watched_runner(tool);
   if (!runner) return fault_of(runner);
   std::optional<Complaint> complaint;
@@ -46,7 +51,7 @@ RunnerResult<std::optional<Complaint>> validate(Workbench& bench,
   {
     LoadedKernel kernel(*runner, build);
     Gate gate(kernel, kOptions, secret_seed());
-    CaseFeed feed(bench, cases_of(bench, build, workload), std::nullopt);
+    CaseFeed feed(bench, cases, std::nullopt);
     while (!feed.done() && !complaint) {
       auto pooled = feed.next();
       if (!pooled) return own_fault(pooled.error());
@@ -85,14 +90,11 @@ std::string Validators::why_not(Workbench& bench, const Workload& workload,
   if (!build) {
     reason = build.error().message;
   } else {
-    std::vector<Shape> shapes;
-    for (GateCase& each : cases_of(bench, *build, workload)) {
-      shapes.push_back(std::move(each.shape));
-    }
-    const auto refusal = bench.compile(*build, shapes);
+    const std::vector<GateCase> cases = cases_of(bench, *build, workload);
+    const auto refusal = bench.compile(*build, shapes_of(cases));
     if (!refusal || *refusal) {
       reason = refusal ? (*refusal)->message : refusal.error().message;
-    } else if (const auto control = validate(bench, *build, workload, tool);
+    } else if (const auto control = validate(bench, *build, cases, tool);
                !control) {
       if (bench.stopping()) return "cancelled";
       reason = control.error().message;
@@ -102,6 +104,21 @@ std::string Validators::why_not(Workbench& bench, const Workload& workload,
   }
   reasons_[tool.name] = reason;
   return reason;
+}
+
+std::string Validators::complaint_of_known(Workbench& bench,
+                                           const std::string& known_right,
+                                           std::vector<GateCase> cases,
+                                           const ValidationTool& tool) {
+  auto build = bench.plan(known_right, "reference", {});
+  if (!build) return {};
+  std::erase_if(cases, [&](const GateCase& each) {
+    return !build->plan_for(each.shape);
+  });
+  const auto refusal = bench.compile(*build, shapes_of(cases));
+  if (!refusal || *refusal) return {};
+  const auto control = validate(bench, *build, cases, tool);
+  return control && *control ? (*control)->message : std::string();
 }
 
 RunnerResult<Validators::Verdict> Validators::judge(
@@ -115,12 +132,23 @@ RunnerResult<Validators::Verdict> Validators::judge(
       verdict.said[tool.name] = "not used: " + reason;
       continue;
     }
-    auto complaint = validate(bench, build, workload, tool);
+    const std::vector<GateCase> cases = cases_of(bench, build, workload);
+    auto complaint = validate(bench, build, cases, tool);
+    std::string of_known;
+    if (complaint && *complaint) {
+      of_known = complaint_of_known(bench, known_right, cases, tool);
+    }
     if (bench.stopping()) {
       return fault(RunnerFault::Kind::cancelled, "cancelled");
     }
     if (!complaint) {
       verdict.said[tool.name] = "not used: " + complaint.error().message;
+      continue;
+    }
+    if (!of_known.empty()) {
+      verdict.said[tool.name] =
+          "not used: on the same cases it complains of the reference: " +
+          of_known;
       continue;
     }
     verdict.said[tool.name] =

@@ -19,15 +19,16 @@ struct Complaint {
   std::string message;         // fit for a prompt
 };
 
-// The build must hold what the screening cases need. Empty: nothing to
-// complain of. Faults: the machine's, or the tool's.
-RunnerResult<std::optional<Complaint>> validate(Workbench& bench,
-                                                const KernelBuild& build,
-                                                const Workload& workload,
-                                                const ValidationTool& tool);
+// The build must hold what the cases need. Empty: nothing to complain of.
+// Faults: the machine's, or the tool's.
+RunnerResult<std::optional<Complaint>> validate(
+    Workbench& bench, const KernelBuild& build,
+    const std::vector<GateCase>& cases, const ValidationTool& tool);
 
 // A tool that cannot run here, or that complains of a kernel known to be
-// right, says nothing about others. Thread-safe.
+// right, says nothing about others: neither on that kernel's screening cases
+// nor on those on which it complains of a candidate, which reach other parts
+// of both. Thread-safe.
 class Validators {
  public:
   explicit Validators(std::vector<ValidationTool> tools)
@@ -48,6 +49,11 @@ class Validators {
   std::string why_not(Workbench& bench, const Workload& workload,
                       const std::string& known_right,
                       const ValidationTool& tool);
+  // Empty: it is content, or nobody can tell.
+  static std::string complaint_of_known(Workbench& bench,
+                                        const std::string& known_right,
+                                        std::vector<GateCase> cases,
+                                        const ValidationTool& tool);
   const std::vector<ValidationTool> tools_;
   std::mutex mutex_;
   std::map<std::string, std::string> reasons_;  // by tool; empty: usable

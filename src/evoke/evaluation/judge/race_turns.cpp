@@ -1,0 +1,48 @@
+#include "evoke/evaluation/judge/race_turns.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+namespace evoke::judge {
+namespace {
+
+constexpr int64_t kLongestClaimNs = 2'000'000'000;
+constexpr int64_t kLongestRestNs = 2'000'000'000;
+// Of a claim's time, when candidates wait already.
+constexpr int64_t kShortRest = 4;
+
+}  // namespace
+
+std::optional<RaceTurns::Turn> RaceTurns::take(
+    const std::function<bool()>& stop) {
+  ++waiting_;
+  std::unique_lock alone(mutex_);
+  --waiting_;
+  if (!claim_) {
+    while (now_ns_() < rest_until_ns_) {
+      if (stop()) return std::nullopt;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    asked_ns_ = now_ns_();
+    claim_ = lock_.claim(stop);
+    if (!claim_) return std::nullopt;
+  }
+  return Turn(this, std::move(alone));
+}
+
+void RaceTurns::end() {
+  const int64_t now_ns = now_ns_();
+  const int64_t lasted_ns = now_ns - asked_ns_;
+  const bool candidates_wait = waiting_ > 0;
+  if (candidates_wait && lasted_ns < kLongestClaimNs) return;
+  const bool calls_wait = lock_.shares_wait();
+  claim_.reset();
+  rest_until_ns_ = now_ns;
+  if (calls_wait) {
+    rest_until_ns_ += std::min(
+        kLongestRestNs, candidates_wait ? lasted_ns / kShortRest : lasted_ns);
+  }
+}
+
+}  // namespace evoke::judge

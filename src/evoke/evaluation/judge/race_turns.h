@@ -1,0 +1,63 @@
+// Whose turn it is on a device where candidates are timed one after another
+// while others are checked there, call by call.
+//
+// An exclusive claim costs more than the time it is held for: it waits for all
+// calls that run, and meanwhile nobody else's begins. So candidates that wait
+// have their turns under one claim, and when calls were kept waiting the device
+// is theirs for as long as the claim was not (less while candidates still
+// wait).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "evoke/base/clock.h"
+#include "evoke/evaluation/judge/device_lock.h"
+
+namespace evoke::judge {
+
+class RaceTurns {
+ public:
+  explicit RaceTurns(const DeviceLock& lock,
+                     std::function<int64_t()> now_ns = monotonic_ns)
+      : lock_(lock), now_ns_(std::move(now_ns)) {}
+
+  // The device is its holder's alone.
+  class Turn {
+   public:
+    Turn(Turn&& other) noexcept
+        : turns_(std::exchange(other.turns_, nullptr)),
+          alone_(std::move(other.alone_)) {}
+    Turn& operator=(Turn&&) = delete;
+    ~Turn() {
+      if (turns_ != nullptr) turns_->end();
+    }
+
+   private:
+    friend class RaceTurns;
+    Turn(RaceTurns* turns, std::unique_lock<std::mutex> alone)
+        : turns_(turns), alone_(std::move(alone)) {}
+    RaceTurns* turns_;
+    std::unique_lock<std::mutex> alone_;
+  };
+  // Whoever takes one must hold no share. Empty: `stop` said so.
+  std::optional<Turn> take(const std::function<bool()>& stop);
+  int candidates_waiting() const { return waiting_; }
+
+ private:
+  void end();
+
+  const DeviceLock& lock_;
+  const std::function<int64_t()> now_ns_;
+  std::atomic<int> waiting_ = 0;
+  std::mutex mutex_;  // held for as long as a turn lasts; guards what follows
+  std::optional<DeviceLock::Claim> claim_;
+  int64_t asked_ns_ = 0;  // when the claim was asked for
+  int64_t rest_until_ns_ = 0;
+};
+
+}  // namespace evoke::judge

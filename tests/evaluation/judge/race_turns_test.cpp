@@ -1,0 +1,122 @@
+#include "evoke/evaluation/judge/race_turns.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+
+#include "tests/support/temporary_folder.h"
+
+namespace evoke::judge {
+namespace {
+
+using namespace std::chrono_literals;
+
+bool never() { return false; }
+bool at_once() { return true; }
+
+class RaceTurnsTest : public ::testing::Test {
+ protected:
+  static DeviceLock open(const std::string& folder) {
+    auto lock = DeviceLock::open(folder, "cuda");
+    if (!lock) throw std::runtime_error(lock.error().message);
+    return std::move(*lock);
+  }
+  void wait_until(const std::function<bool()>& true_now) {
+    while (!true_now()) std::this_thread::sleep_for(1ms);
+  }
+
+  test::TemporaryFolder folder_;
+  DeviceLock lock_ = open(folder_.path());
+  std::atomic<int64_t> now_ns_ = 0;
+  RaceTurns turns_{lock_, [this] { return now_ns_.load(); }};
+};
+
+TEST_F(RaceTurnsTest, ATurnIsAloneOnTheDevice) {
+  auto turn = turns_.take(never);
+  ASSERT_TRUE(turn);
+  EXPECT_FALSE(lock_.share(at_once));
+  EXPECT_FALSE(lock_.claim(at_once));
+  turn.reset();
+  EXPECT_TRUE(lock_.share(at_once));
+}
+
+TEST_F(RaceTurnsTest, StoppingEndsTheWaitForOthers) {
+  const auto share = lock_.share(never);
+  EXPECT_FALSE(turns_.take(at_once));
+}
+
+// What waits comes at once, and nobody else in between.
+TEST_F(RaceTurnsTest, WaitingCandidatesHaveTheirTurnsUnderOneClaim) {
+  auto first = turns_.take(never);
+  std::atomic<bool> second_has_it = false;
+  std::atomic<bool> go_on = false;
+  std::thread second([&] {
+    const auto turn = turns_.take(never);
+    second_has_it = true;
+    wait_until([&] { return go_on.load(); });
+  });
+  wait_until([&] { return turns_.candidates_waiting() == 1; });
+  std::atomic<bool> shared = false;
+  std::thread call([&] {
+    const auto share = lock_.share(never);
+    shared = true;
+  });
+  wait_until([&] { return lock_.shares_wait(); });
+  first.reset();
+  wait_until([&] { return second_has_it.load(); });
+  EXPECT_FALSE(shared);
+  EXPECT_FALSE(lock_.share(at_once));
+  go_on = true;
+  second.join();
+  call.join();
+  EXPECT_TRUE(shared);
+}
+
+// 3 s under one claim are enough, even for those who wait.
+TEST_F(RaceTurnsTest, AClaimEndsBetweenTurns) {
+  auto first = turns_.take(never);
+  std::thread second([&] { turns_.take(never); });
+  wait_until([&] { return turns_.candidates_waiting() == 1; });
+  std::atomic<bool> shared = false;
+  std::atomic<bool> go_on = false;
+  std::thread call([&] {
+    const auto share = lock_.share(never);
+    shared = true;
+    wait_until([&] { return go_on.load(); });
+  });
+  wait_until([&] { return lock_.shares_wait(); });
+  now_ns_ = 3'000'000'000;
+  first.reset();
+  wait_until([&] { return shared.load(); });
+  now_ns_ = 10'000'000'000;
+  go_on = true;
+  second.join();
+  call.join();
+}
+
+TEST_F(RaceTurnsTest, CallsThatWaitedHaveTheDeviceForAsLong) {
+  auto turn = turns_.take(never);
+  std::thread call([&] { const auto share = lock_.share(never); });
+  wait_until([&] { return lock_.shares_wait(); });
+  now_ns_ = 500'000'000;
+  turn.reset();
+  call.join();
+  now_ns_ = 999'000'000;
+  EXPECT_FALSE(turns_.take(at_once));
+  now_ns_ = 1'000'000'000;
+  EXPECT_TRUE(turns_.take(at_once));
+}
+
+TEST_F(RaceTurnsTest, WhereNobodyWaitedNobodyRests) {
+  auto turn = turns_.take(never);
+  now_ns_ = 500'000'000;
+  turn.reset();
+  EXPECT_TRUE(turns_.take(at_once));
+}
+
+}  // namespace
+}  // namespace evoke::judge
