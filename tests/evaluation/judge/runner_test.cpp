@@ -10,6 +10,7 @@
 #include <chrono>
 #include <fstream>
 #include <numeric>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -404,6 +405,25 @@ TEST_F(RunnerSharedCalls, WaitForWhoeverHasTheDeviceAlone) {
   // Afterwards nobody is waited for.
   claim = lock->claim([] { return false; });
   EXPECT_TRUE(runner->call(nothing, kTimeoutMs));
+}
+
+// Two calls that belong together: nobody takes times in between, and who waits
+// to do so does not keep the second one waiting.
+TEST_F(RunnerSharedCalls, OneShareServesSeveralCalls) {
+  const auto never = [] { return false; };
+  const Runner::SharedCalls shared(*runner, *lock, never);
+  std::optional<Runner::OneShare> share(*runner);
+  EXPECT_TRUE(runner->call(protocol::Release{}, kTimeoutMs));
+  std::atomic<bool> claimed{false};
+  std::thread timer([&] {
+    const auto claim = lock->claim(never);
+    claimed = true;
+  });
+  EXPECT_TRUE(comes_true([&] { return lock->claim_waits(); }));
+  EXPECT_TRUE(runner->call(protocol::Release{}, kTimeoutMs));
+  EXPECT_FALSE(claimed);
+  share.reset();
+  timer.join();
 }
 
 TEST_F(RunnerSharedCalls, WhatEndsTheWaitingEndsTheRunner) {

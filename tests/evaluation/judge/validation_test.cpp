@@ -53,6 +53,13 @@ class ValidationRunnerTest : public ::testing::Test {
     return test::value_of(validators.judge(court.bench(), *build, workload,
                                            test::honest_kernel()));
   }
+  // Of kernels by turn, as a pattern of the shell: the reference, the
+  // candidate, and after a complaint the reference on the candidate's cases.
+  ValidationTool complaining_of(const std::string& turns) const {
+    const std::string seen = folder_.path() + "/seen";
+    return shell("echo >> " + seen + "; case $(wc -l < " + seen + ") in " +
+                 turns + ") \"$@\"; " + kReport + ";; *) exec \"$@\";; esac");
+  }
   test::TemporaryFolder folder_;
 };
 
@@ -64,12 +71,8 @@ TEST_F(ValidationRunnerTest, AToolThatFindsNothingIsClean) {
 }
 
 TEST_F(ValidationRunnerTest, AComplaintEndsTheJudging) {
-  // Content with the first and the third kernel it sees: the reference, on its
-  // own cases and on the candidate's.
-  const std::string seen = folder_.path() + "/seen";
-  const auto verdict =
-      judge(shell("echo >> " + seen + "; if [ $(wc -l < " + seen +
-                  ") != 2 ]; then exec \"$@\"; fi; \"$@\"; " + kReport));
+  // Content with the reference, on its own cases and on the candidate's.
+  const auto verdict = judge(complaining_of("2"));
   ASSERT_TRUE(verdict.complaint);
   EXPECT_TRUE(verdict.complaint->out_of_bounds);
   EXPECT_EQ(verdict.complaint->message,
@@ -98,10 +101,7 @@ TEST_F(ValidationRunnerTest, AToolThatComplainsOfTheReferenceIsNotUsed) {
 // The reference's own cases are not the candidate's: racecheck took a barrier
 // for none only where a block has several tiles.
 TEST_F(ValidationRunnerTest, AComplaintThatTheReferenceSharesIsNone) {
-  const std::string seen = folder_.path() + "/seen";
-  const auto verdict =
-      judge(shell("if [ ! -e " + seen + " ]; then touch " + seen +
-                  "; exec \"$@\"; fi; \"$@\"; " + kReport));
+  const auto verdict = judge(complaining_of("[23]"));
   EXPECT_FALSE(verdict.complaint);
   EXPECT_THAT(verdict.said.at("memcheck"),
               StartsWith("not used: on the same cases it complains of the "

@@ -53,6 +53,7 @@ RunnerResult<void> LoadedKernel::run(const std::vector<int>& calls,
   stage.calls = calls;
   stage.collect = true;
   stage.inputs = std::exchange(inputs_changed_, false);
+  const Runner::OneShare share(*runner_);
   auto staged = runner_->call(stage, kSetupTimeoutMs);
   if (!staged) return fault_of(staged);
   auto ran = runner_->call(protocol::Go{}, timeout_ms);

@@ -140,7 +140,7 @@ RunnerResult<Json> Runner::exchange(std::string_view type, Json body,
                                     std::span<const int> descriptors) {
   if (!usable_) return fault(Kind::unavailable, "the runner is gone");
   std::optional<DeviceLock::Claim> share;
-  if (share_) {
+  if (share_ && !held_) {
     share = share_();
     if (!share) return end(Kind::cancelled, "cancelled");
   }

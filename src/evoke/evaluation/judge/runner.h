@@ -76,6 +76,20 @@ class Runner {
    private:
     Runner& runner_;
   };
+  // Calls that belong together: one share, waited for at the start, is held
+  // from the first to the last.
+  class OneShare {
+   public:
+    explicit OneShare(Runner& runner) : runner_(runner) {
+      if (runner.share_) runner.held_ = runner.share_();
+    }
+    ~OneShare() { runner_.held_.reset(); }
+    OneShare(const OneShare&) = delete;
+    OneShare& operator=(const OneShare&) = delete;
+
+   private:
+    Runner& runner_;
+  };
 
   // Lends memory: shared where that works, else copied over. Gives its number.
   RunnerResult<int> lend(const protocol::SharedMemory& memory, bool writable);
@@ -117,6 +131,7 @@ class Runner {
   bool shared_memory_ = true;
   // Set while each call holds a share of the device.
   std::function<std::optional<DeviceLock::Claim>()> share_;
+  std::optional<DeviceLock::Claim> held_;  // for several calls
   int64_t end_timeout_ms_;
   std::string nonce_;
   protocol::Greeting greeting_;
