@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <filesystem>
 #include <iterator>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -49,11 +51,12 @@ class Bench {
     result.path = file.path;
     const Workload workload = covered_part(laboratory_, file, result.left_out);
     judge::Workbench& bench = *laboratory_.bench;
-    auto track = value_or_throw(judge::RaceTrack::open(bench, workload, {}));
+    Ground& ground = ground_of(workload);
+    judge::RaceTrack& track = *ground.track;
     Candidate candidate;
     candidate.id = 1;
     candidate.text = file.text;
-    judge::Judging judging(bench, candidate, track->shapes());
+    judge::Judging judging(bench, candidate, track.shapes());
     judging.plan();
     if (!judging.done()) judging.compile(workload, {GateLevel::gate});
     if (!judging.done()) judging.load();
@@ -63,30 +66,54 @@ class Bench {
     }
     throw_if_done(file, judging);
     // What is noise: the kernel against itself.
-    auto itself = value_or_throw(track->opponent(file.path, file.text));
-    value_or_throw(track->race_same_kernel(*itself));
+    auto itself = value_or_throw(track.opponent(file.path, file.text));
+    value_or_throw(track.race_same_kernel(*itself));
     itself.reset();
     for (const CacheState state : {CacheState::cold, CacheState::warm}) {
       if (state == CacheState::warm && !options_.warm) continue;
-      for (auto& opponent : opponents(*track, state, result)) {
+      for (auto& opponent : opponents(ground, state, result)) {
         if (interrupted()) throw StartupError("interrupted");
         judge::RaceTrack::Request request;
         request.num_pairs = options_.pairs;
         request.confidence = options_.confidence;
-        auto raced = judging.race(*track, *opponent, request);
+        auto raced = judging.race(track, *opponent, request);
         throw_if_done(file, judging);
-        note_opponent(*track, *opponent, result);
+        note_opponent(track, *opponent, result);
         std::move(raced->shapes.begin(), raced->shapes.end(),
                   std::back_inserter(result.measurements.shapes));
       }
     }
-    judging.veto_implausible(*track, track->shapes(),
-                             result.measurements.shapes, 1.0);
+    judging.veto_implausible(track, track.shapes(), result.measurements.shapes,
+                             1.0);
     throw_if_done(file, judging);
     return result;
   }
 
  private:
+  // What kernels that cover the same shapes share: inputs, what the machine can
+  // do, and whom they race against.
+  struct Ground {
+    Workload workload;
+    std::unique_ptr<judge::RaceTrack> track;
+    std::map<CacheState, Baselines> opponents;
+  };
+
+  Ground& ground_of(const Workload& workload) {
+    const auto names_of = [](const Workload& each) {
+      std::vector<std::string> names;
+      for (const auto& shape : each.shapes) names.push_back(shape.shape.name);
+      return names;
+    };
+    if (!ground_ || names_of(ground_->workload) != names_of(workload)) {
+      ground_.reset();
+      ground_ = Ground{workload,
+                       value_or_throw(judge::RaceTrack::open(*laboratory_.bench,
+                                                             workload, {})),
+                       {}};
+    }
+    return *ground_;
+  }
+
   static void throw_if_done(const KernelFile& file, judge::Judging& judging) {
     if (!judging.done()) return;
     throw StartupError(fmt::format("{}: {}: {}", file.path,
@@ -94,29 +121,33 @@ class Bench {
                                    judging.outcome().message));
   }
 
-  std::vector<std::unique_ptr<judge::Opponent>> opponents(
-      const judge::RaceTrack& track, CacheState state, KernelResult& result) {
-    if (options_.against.empty()) {
-      Baselines baselines = open_baselines(track, state);
-      for (const auto& [name, reason] : baselines.missing) {
-        if (state == CacheState::warm) break;
-        result.notes.push_back(name + " is missing here: " + reason);
-      }
-      return std::move(baselines.opponents);
+  std::vector<std::unique_ptr<judge::Opponent>>& opponents(
+      Ground& ground, CacheState state, KernelResult& result) {
+    auto [found, is_new] = ground.opponents.try_emplace(state);
+    Baselines& all = found->second;
+    if (is_new) all = open_opponents(*ground.track, state);
+    for (const auto& [name, reason] : all.missing) {
+      if (state == CacheState::warm) break;
+      result.notes.push_back(name + " is missing here: " + reason);
     }
-    std::vector<std::unique_ptr<judge::Opponent>> opponents;
+    return all.opponents;
+  }
+
+  Baselines open_opponents(const judge::RaceTrack& track, CacheState state) {
+    if (options_.against.empty()) return open_baselines(track, state);
+    Baselines all;
     const auto& names = baseline_names(laboratory_.device);
     for (const std::string& each : options_.against) {
       if (std::find(names.begin(), names.end(), each) != names.end()) {
-        opponents.push_back(track.baseline(each, state));
+        all.opponents.push_back(track.baseline(each, state));
         continue;
       }
       const KernelFile rival = read_kernel_file(each);
       const std::string name = std::filesystem::path(each).stem().string();
-      opponents.push_back(
+      all.opponents.push_back(
           value_or_throw(track.opponent(name, rival.text, state)));
     }
-    return opponents;
+    return all;
   }
 
   // What the gate has against a baseline, and where it does not take part.
@@ -138,6 +169,7 @@ class Bench {
 
   const Laboratory& laboratory_;
   const Options& options_;
+  std::optional<Ground> ground_;
 };
 
 void print_result(const Context& context, const KernelResult& result) {
