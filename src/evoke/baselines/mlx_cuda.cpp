@@ -123,9 +123,6 @@ mx::array chain_of(const std::vector<MlxCall*>& calls, int rounds) {
 
 constexpr double kChainNs = 2e6;  // at least, unless that takes too many calls
 constexpr int kMostCalls = 256;
-// Copies of a decode step's keys and values, to find its quicker path: more
-// than twice the L2 of any GPU so far.
-constexpr int64_t kUncachedBytes = 128 << 20;
 
 class MlxCudaBaseline : public Baseline {
  public:
@@ -140,6 +137,7 @@ class MlxCudaBaseline : public Baseline {
     auto tools = cuda::Tools::open(*driver_, *gpu, ours());
     if (!tools) throw std::runtime_error(tools.error().message);
     tools_ = std::move(*tools);
+    uncached_bytes_ = 2 * gpu->limits.l2_bytes;
     driver_->event_create(&begin_, cuda::kEventDefault);
     driver_->event_create(&end_, cuda::kEventDefault);
   }
@@ -214,7 +212,7 @@ class MlxCudaBaseline : public Baseline {
                              int64_t{sizeof(mx::bfloat16_t)};
     const auto num_copies = static_cast<int>(
         cudnn_may
-            ? std::clamp<int64_t>(kUncachedBytes / one_copy, 2, kMostCalls)
+            ? std::clamp<int64_t>(uncached_bytes_ / one_copy, 2, kMostCalls)
             : 1);
     int64_t best = 0;
     int64_t best_ns = std::numeric_limits<int64_t>::max();
@@ -301,6 +299,7 @@ class MlxCudaBaseline : public Baseline {
   cudaStream_t cuda_stream_;
   std::shared_ptr<const cuda::DriverApi> driver_;
   std::unique_ptr<cuda::Tools> tools_;
+  int64_t uncached_bytes_ = 0;  // of which L2 has lost the first by the last
   cuda::Event begin_ = nullptr;
   cuda::Event end_ = nullptr;
   std::optional<int64_t> device_ns_;

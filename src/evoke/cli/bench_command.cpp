@@ -51,7 +51,7 @@ class Bench {
     result.path = file.path;
     const Workload workload = covered_part(laboratory_, file, result.left_out);
     judge::Workbench& bench = *laboratory_.bench;
-    Ground& ground = ground_of(workload);
+    Ground& ground = ground_of(workload, result.left_out);
     judge::RaceTrack& track = *ground.track;
     Candidate candidate;
     candidate.id = 1;
@@ -93,20 +93,16 @@ class Bench {
   // What kernels that cover the same shapes share: inputs, what the machine can
   // do, and whom they race against.
   struct Ground {
-    Workload workload;
+    std::vector<std::string> left_out;  // of the workload
     std::unique_ptr<judge::RaceTrack> track;
     std::map<CacheState, Baselines> opponents;
   };
 
-  Ground& ground_of(const Workload& workload) {
-    const auto names_of = [](const Workload& each) {
-      std::vector<std::string> names;
-      for (const auto& shape : each.shapes) names.push_back(shape.shape.name);
-      return names;
-    };
-    if (!ground_ || names_of(ground_->workload) != names_of(workload)) {
+  Ground& ground_of(const Workload& workload,
+                    const std::vector<std::string>& left_out) {
+    if (!ground_ || ground_->left_out != left_out) {
       ground_.reset();
-      ground_ = Ground{workload,
+      ground_ = Ground{left_out,
                        value_or_throw(judge::RaceTrack::open(*laboratory_.bench,
                                                              workload, {})),
                        {}};

@@ -3,17 +3,17 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <chrono>
 #include <stdexcept>
 #include <thread>
 #include <utility>
 
+#include "tests/support/comes_true.h"
 #include "tests/support/temporary_folder.h"
 
 namespace evoke::judge {
 namespace {
 
-using namespace std::chrono_literals;
+using test::comes_true;
 
 bool never() { return false; }
 bool at_once() { return true; }
@@ -25,10 +25,6 @@ class RaceTurnsTest : public ::testing::Test {
     if (!lock) throw std::runtime_error(lock.error().message);
     return std::move(*lock);
   }
-  void wait_until(const std::function<bool()>& true_now) {
-    while (!true_now()) std::this_thread::sleep_for(1ms);
-  }
-
   test::TemporaryFolder folder_;
   DeviceLock lock_ = open(folder_.path());
   std::atomic<int64_t> now_ns_ = 0;
@@ -57,17 +53,17 @@ TEST_F(RaceTurnsTest, WaitingCandidatesHaveTheirTurnsUnderOneClaim) {
   std::thread second([&] {
     const auto turn = turns_.take(never);
     second_has_it = true;
-    wait_until([&] { return go_on.load(); });
+    EXPECT_TRUE(comes_true([&] { return go_on.load(); }));
   });
-  wait_until([&] { return turns_.candidates_waiting() == 1; });
+  EXPECT_TRUE(comes_true([&] { return turns_.candidates_waiting() == 1; }));
   std::atomic<bool> shared = false;
   std::thread call([&] {
     const auto share = lock_.share(never);
     shared = true;
   });
-  wait_until([&] { return lock_.shares_wait(); });
+  EXPECT_TRUE(comes_true([&] { return lock_.shares_wait(); }));
   first.reset();
-  wait_until([&] { return second_has_it.load(); });
+  EXPECT_TRUE(comes_true([&] { return second_has_it.load(); }));
   EXPECT_FALSE(shared);
   EXPECT_FALSE(lock_.share(at_once));
   go_on = true;
@@ -80,18 +76,18 @@ TEST_F(RaceTurnsTest, WaitingCandidatesHaveTheirTurnsUnderOneClaim) {
 TEST_F(RaceTurnsTest, AClaimEndsBetweenTurns) {
   auto first = turns_.take(never);
   std::thread second([&] { turns_.take(never); });
-  wait_until([&] { return turns_.candidates_waiting() == 1; });
+  EXPECT_TRUE(comes_true([&] { return turns_.candidates_waiting() == 1; }));
   std::atomic<bool> shared = false;
   std::atomic<bool> go_on = false;
   std::thread call([&] {
     const auto share = lock_.share(never);
     shared = true;
-    wait_until([&] { return go_on.load(); });
+    EXPECT_TRUE(comes_true([&] { return go_on.load(); }));
   });
-  wait_until([&] { return lock_.shares_wait(); });
+  EXPECT_TRUE(comes_true([&] { return lock_.shares_wait(); }));
   now_ns_ = 3'000'000'000;
   first.reset();
-  wait_until([&] { return shared.load(); });
+  EXPECT_TRUE(comes_true([&] { return shared.load(); }));
   now_ns_ = 10'000'000'000;
   go_on = true;
   second.join();
@@ -101,7 +97,7 @@ TEST_F(RaceTurnsTest, AClaimEndsBetweenTurns) {
 TEST_F(RaceTurnsTest, CallsThatWaitedHaveTheDeviceForAsLong) {
   auto turn = turns_.take(never);
   std::thread call([&] { const auto share = lock_.share(never); });
-  wait_until([&] { return lock_.shares_wait(); });
+  EXPECT_TRUE(comes_true([&] { return lock_.shares_wait(); }));
   now_ns_ = 500'000'000;
   turn.reset();
   call.join();

@@ -5,14 +5,13 @@
 #include <sys/types.h>
 
 #include <cerrno>
-#include <chrono>
 #include <fstream>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "evoke/evaluation/judge/runner.h"
+#include "tests/support/comes_true.h"
 
 namespace evoke::test {
 
@@ -51,16 +50,6 @@ inline char state_of(pid_t pid) {
   std::getline(status, text);
   const std::size_t at = text.find(") ");
   return at == std::string::npos ? '?' : text[at + 2];
-}
-
-// What a signal asks of a process may take a moment.
-template <typename Condition>
-bool comes_true(Condition condition) {
-  for (int i = 0; i < 2'000; ++i) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  return false;
 }
 
 // Its orphans may have to be reaped first.

@@ -215,9 +215,7 @@ RunnerResult<RaceResult> RaceTrack::race_twin(Opponent& kernel,
   auto runner = bench_.lasting_runner();
   if (!runner) return fault_of(runner);
   LoadedKernel twin(std::move(*runner), *kernel.build());
-  auto side = kernel.side();
-  if (!side) return blame_opponent(kernel, side.error());
-  return race_in(twin, nullptr, kernel, **side, request);
+  return race(twin, kernel, request);
 }
 
 RunnerResult<void> RaceTrack::measure_empty_block(Opponent& kernel) {

@@ -39,6 +39,18 @@ bool is_about_bounds(const std::string& text) {
          text.find("Invalid") != text.npos;
 }
 
+// Compiled here: a kernel known to be right is not the one that is judged.
+RunnerResult<std::optional<Complaint>> validate_known(
+    Workbench& bench, KernelBuild& build, const std::vector<GateCase>& cases,
+    const ValidationTool& tool) {
+  const auto refusal = bench.compile(build, shapes_of(cases));
+  if (!refusal) return fault_of(refusal);
+  if (*refusal) {
+    return fault(RunnerFault::Kind::unavailable, (*refusal)->message);
+  }
+  return validate(bench, build, cases, tool);
+}
+
 }  // namespace
 
 RunnerResult<std::optional<Complaint>> validate(
@@ -89,18 +101,13 @@ std::string Validators::why_not(Workbench& bench, const Workload& workload,
   auto build = bench.plan(known_right, "reference", {});
   if (!build) {
     reason = build.error().message;
-  } else {
-    const std::vector<GateCase> cases = cases_of(bench, *build, workload);
-    const auto refusal = bench.compile(*build, shapes_of(cases));
-    if (!refusal || *refusal) {
-      reason = refusal ? (*refusal)->message : refusal.error().message;
-    } else if (const auto control = validate(bench, *build, cases, tool);
-               !control) {
-      if (bench.stopping()) return "cancelled";
-      reason = control.error().message;
-    } else if (*control) {
-      reason = "it complains of the reference: " + (*control)->message;
-    }
+  } else if (const auto control = validate_known(
+                 bench, *build, cases_of(bench, *build, workload), tool);
+             !control) {
+    if (bench.stopping()) return "cancelled";
+    reason = control.error().message;
+  } else if (*control) {
+    reason = "it complains of the reference: " + (*control)->message;
   }
   reasons_[tool.name] = reason;
   return reason;
@@ -115,9 +122,7 @@ std::string Validators::complaint_of_known(Workbench& bench,
   std::erase_if(cases, [&](const GateCase& each) {
     return !build->plan_for(each.shape);
   });
-  const auto refusal = bench.compile(*build, shapes_of(cases));
-  if (!refusal || *refusal) return {};
-  const auto control = validate(bench, *build, cases, tool);
+  const auto control = validate_known(bench, *build, cases, tool);
   return control && *control ? (*control)->message : std::string();
 }
 
@@ -125,6 +130,7 @@ RunnerResult<Validators::Verdict> Validators::judge(
     Workbench& bench, const KernelBuild& build, const Workload& workload,
     const std::string& known_right) {
   const std::lock_guard lock(mutex_);
+  const std::vector<GateCase> cases = cases_of(bench, build, workload);
   Verdict verdict;
   for (const ValidationTool& tool : tools_) {
     const std::string reason = why_not(bench, workload, known_right, tool);
@@ -132,7 +138,6 @@ RunnerResult<Validators::Verdict> Validators::judge(
       verdict.said[tool.name] = "not used: " + reason;
       continue;
     }
-    const std::vector<GateCase> cases = cases_of(bench, build, workload);
     auto complaint = validate(bench, build, cases, tool);
     std::string of_known;
     if (complaint && *complaint) {
