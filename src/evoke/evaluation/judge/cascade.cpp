@@ -24,7 +24,7 @@ Outcome Cascade::judge(const EvaluationRequest& request) {
     judging.compile(workload, {GateLevel::screen, GateLevel::gate});
   }
   if (!judging.done() && first_time) judging.check_objects(novelty_);
-  if (!judging.done()) judging.load();
+  if (!judging.done()) judging.load_in_gate_runner();
   if (!judging.done()) {
     judging.run_gate(Stage::screen, workload, GateLevel::screen,
                      options_.screen, CaseSeeds::pooled);

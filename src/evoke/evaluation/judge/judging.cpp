@@ -130,12 +130,27 @@ void Judging::compile(const std::vector<Shape>& shapes) {
 
 void Judging::load() {
   auto runner = bench_.candidate_runner();
-  if (!runner) {
-    end(OutcomeKind::infrastructure_failed, runner.error().message);
+  if (!runner) return load_in(fault_of(runner));
+  load_in(GateRunner{std::move(*runner)});
+}
+
+void Judging::load_in_gate_runner() { load_in(bench_.gate_runner()); }
+
+void Judging::load_in(RunnerResult<GateRunner> taken) {
+  if (!taken) {
+    end(OutcomeKind::infrastructure_failed, taken.error().message);
     return;
   }
-  outcome_.details["confinement"] = (*runner)->greeting().confinement;
-  kernel_.emplace(std::move(*runner), *build_);
+  outcome_.details["confinement"] = taken->runner->greeting().confinement;
+  candidates_before_ = taken->candidates;
+  kernel_.emplace(std::move(taken->runner), *build_);
+}
+
+void Judging::give_back_runner() {
+  const Runner::SharedCalls shared_calls(kernel_->runner(), bench_.lock(),
+                                         bench_.stop());
+  if (!kernel_->unload()) return;
+  bench_.give_back({kernel_->shared_runner(), candidates_before_});
 }
 
 void Judging::run_gate(Stage stage, const Workload& workload, GateLevel level,
@@ -151,10 +166,15 @@ void Judging::run_gate(Stage stage, const Workload& workload, GateLevel level,
   // the runner, and not while answers are looked at.
   const bool own_clock = bench_.greeting().own_clock;
   std::optional<Runner::SharedCalls> shared_calls;
-  if (own_clock) {
-    shared_calls.emplace(kernel_->runner(), bench_.lock(), bench_.stop());
-  }
-  Gate gate(*kernel_, options, secret_seed(), &bench_.memory(), bench_.stop());
+  std::optional<Gate> gate;
+  const auto open_gate = [&] {
+    if (own_clock) {
+      shared_calls.emplace(kernel_->runner(), bench_.lock(), bench_.stop());
+    }
+    gate.emplace(*kernel_, options, secret_seed(), &bench_.memory(),
+                 bench_.stop());
+  };
+  open_gate();
   while (!feed.done()) {
     auto pooled = feed.next();
     std::string key;
@@ -172,7 +192,16 @@ void Judging::run_gate(Stage stage, const Workload& workload, GateLevel level,
           pooled ? "cancelled" : pooled.error().message);
       return;
     }
-    cases_.push_back(gate.check(**pooled));
+    CaseResult checked = gate->check(**pooled);
+    if (checked.failure && candidates_before_ > 0) {
+      gate.reset();
+      shared_calls.reset();
+      load();
+      if (done_) return;
+      open_gate();
+      checked = gate->check(**pooled);
+    }
+    cases_.push_back(std::move(checked));
     const CaseResult& result = cases_.back();
     if (result.failure) {
       if (!result.finding.empty()) outcome_.details["finding"] = result.finding;
@@ -210,7 +239,11 @@ std::optional<RaceResult> Judging::race(RaceTrack& track, Opponent& opponent,
     return std::nullopt;
   }
   const int64_t ns = monotonic_ns() - begin_ns;
-  add_step("waiting for a turn", ns - result->practice_ns - result->pairs_ns);
+  const int64_t turn_ns = result->claim_ns + result->loading_ns +
+                          result->practice_ns + result->pairs_ns;
+  add_step("waiting for a turn", ns - turn_ns);
+  add_step("waiting for calls", result->claim_ns);
+  add_step("loading", result->loading_ns);
   add_step("practice", result->practice_ns);
   add_step("pairs", result->pairs_ns);
   if (result->failure) {
@@ -267,6 +300,7 @@ void Judging::end_measured(OutcomeKind kind,
 Outcome Judging::finish() {
   if (!cases_.empty()) outcome_.details["gate"] = to_json(cases_);
   if (build_) outcome_.details["units"] = unit_reports(*build_);
+  if (outcome_.kind == OutcomeKind::measured && kernel_) give_back_runner();
   enter(outcome_.stage);
   return std::move(outcome_);
 }

@@ -39,8 +39,11 @@ class Judging {
   void compile(const Workload& workload, const std::vector<GateLevel>& levels);
   // And what these shapes need.
   void compile(const std::vector<Shape>& shapes);
-  // A fresh runner.
+  // In a fresh runner.
   void load();
+  // In one where others passed, if there is one: a case that fails there is
+  // checked again in a fresh one, and that decides.
+  void load_in_gate_runner();
   void run_gate(Stage stage, const Workload& workload, GateLevel level,
                 const GateOptions& options, CaseSeeds seeds);
   // Under tools of the device's maker.
@@ -74,6 +77,8 @@ class Judging {
 
  private:
   void end_as_duplicate(CandidateId holder, const std::string& what);
+  void load_in(RunnerResult<GateRunner> taken);
+  void give_back_runner();
 
   Workbench& bench_;
   const Candidate& candidate_;
@@ -82,6 +87,7 @@ class Judging {
   StageClock clock_;
   std::optional<KernelBuild> build_;
   std::optional<LoadedKernel> kernel_;
+  int candidates_before_ = 0;  // in the kernel's runner
   std::vector<CaseResult> cases_;
   bool done_ = false;
 };

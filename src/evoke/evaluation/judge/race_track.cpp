@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "evoke/base/clock.h"
 #include "evoke/evaluation/judge/device_memory.h"
 #include "evoke/evaluation/judge/free_memory.h"
 #include "evoke/evaluation/judge/stage_clock.h"
@@ -263,6 +264,20 @@ RunnerResult<RaceResult> RaceTrack::race_in_stall(const KernelBuild& candidate,
   if (!side) return blame_opponent(opponent, side.error());
   const auto turn = turns_.take(bench_.stop());
   if (!turn) return fault(Kind::cancelled, "cancelled");
+  const int64_t begin_ns = monotonic_ns();
+  auto result = race_in_turn(candidate, opponent, **side, request);
+  if (result) {
+    result->claim_ns = turn->claim_ns();
+    result->loading_ns =
+        monotonic_ns() - begin_ns - result->practice_ns - result->pairs_ns;
+  }
+  return result;
+}
+
+RunnerResult<RaceResult> RaceTrack::race_in_turn(const KernelBuild& candidate,
+                                                 Opponent& opponent,
+                                                 Opponent::Side& side,
+                                                 const Request& request) {
   for (;;) {
     if (!stall_) {
       auto runner = bench_.lasting_runner();
@@ -274,7 +289,7 @@ RunnerResult<RaceResult> RaceTrack::race_in_stall(const KernelBuild& candidate,
     }
     const bool used = std::exchange(stall_->used, true);
     LoadedKernel kernel(stall_->runner, candidate);
-    auto result = race_in(kernel, &*stall_, opponent, **side, request);
+    auto result = race_in(kernel, &*stall_, opponent, side, request);
     const bool well = result && !result->failure && kernel.unload().has_value();
     if (well) return result;
     stall_.reset();

@@ -68,10 +68,13 @@ struct RaceResult {
   std::vector<ShapeMeasurement> shapes;
   std::optional<RaceFailure> failure;
   bool stopped_early = false;
-  // Of the race's time, what untimed calls took and what pairs took; the rest
-  // was waiting for a turn.
+  // Of the race's time, what untimed calls took, what pairs took, how long
+  // others' calls kept a turn from beginning, and what is done about programs
+  // and memory in it; the rest was waiting for the turn.
   int64_t practice_ns = 0;
   int64_t pairs_ns = 0;
+  int64_t claim_ns = 0;
+  int64_t loading_ns = 0;
 };
 
 class RaceTrack {
@@ -198,6 +201,10 @@ class RaceTrack {
   RunnerResult<RaceResult> race_in_stall(const KernelBuild& candidate,
                                          Opponent& opponent,
                                          const Request& request);
+  RunnerResult<RaceResult> race_in_turn(const KernelBuild& candidate,
+                                        Opponent& opponent,
+                                        Opponent::Side& side,
+                                        const Request& request);
   RunnerResult<RaceResult> race_in(LoadedKernel& candidate, Stall* stall,
                                    Opponent& opponent, Opponent::Side& side,
                                    const Request& request);

@@ -19,6 +19,7 @@ std::optional<RaceTurns::Turn> RaceTurns::take(
   ++waiting_;
   std::unique_lock alone(mutex_);
   --waiting_;
+  int64_t claim_ns = 0;
   if (!claim_) {
     while (now_ns_() < rest_until_ns_) {
       if (stop()) return std::nullopt;
@@ -27,8 +28,9 @@ std::optional<RaceTurns::Turn> RaceTurns::take(
     asked_ns_ = now_ns_();
     claim_ = lock_.claim(stop);
     if (!claim_) return std::nullopt;
+    claim_ns = now_ns_() - asked_ns_;
   }
-  return Turn(this, std::move(alone));
+  return Turn(this, std::move(alone), claim_ns);
 }
 
 void RaceTurns::end() {

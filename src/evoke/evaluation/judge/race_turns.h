@@ -31,18 +31,22 @@ class RaceTurns {
    public:
     Turn(Turn&& other) noexcept
         : turns_(std::exchange(other.turns_, nullptr)),
-          alone_(std::move(other.alone_)) {}
+          alone_(std::move(other.alone_)),
+          claim_ns_(other.claim_ns_) {}
     Turn& operator=(Turn&&) = delete;
     ~Turn() {
       if (turns_ != nullptr) turns_->end();
     }
+    // For how long it waited for others' calls, with the device nobody's.
+    int64_t claim_ns() const { return claim_ns_; }
 
    private:
     friend class RaceTurns;
-    Turn(RaceTurns* turns, std::unique_lock<std::mutex> alone)
-        : turns_(turns), alone_(std::move(alone)) {}
+    Turn(RaceTurns* turns, std::unique_lock<std::mutex> alone, int64_t claim_ns)
+        : turns_(turns), alone_(std::move(alone)), claim_ns_(claim_ns) {}
     RaceTurns* turns_;
     std::unique_lock<std::mutex> alone_;
+    int64_t claim_ns_;
   };
   // Whoever takes one must hold no share. Empty: `stop` said so.
   std::optional<Turn> take(const std::function<bool()>& stop);

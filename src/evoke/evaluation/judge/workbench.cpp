@@ -14,6 +14,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// One process for all would be ended by its limits.
+constexpr int kMostCandidates = 64;
+
 Result<std::string> make_private_folder() {
   std::error_code error;
   std::string name =
@@ -32,6 +35,7 @@ Workbench::Workbench(const Problem& problem, WorkbenchOptions options)
 
 Workbench::~Workbench() {
   cancel();
+  gate_runners_.clear();
   compiler_.reset();
   pool_.reset();
   std::error_code ignored;
@@ -107,6 +111,27 @@ RunnerSpec Workbench::execute_spec(int64_t cpu_seconds) const {
 
 RunnerResult<std::shared_ptr<Runner>> Workbench::candidate_runner() {
   return pool_->take(execute_spec(options_.candidate_cpu_seconds));
+}
+
+RunnerResult<GateRunner> Workbench::gate_runner() {
+  {
+    const std::lock_guard lock(gate_runners_mutex_);
+    while (!gate_runners_.empty()) {
+      GateRunner used = std::move(gate_runners_.back());
+      gate_runners_.pop_back();
+      if (used.runner->usable()) return used;
+    }
+  }
+  auto fresh = candidate_runner();
+  if (!fresh) return fault_of(fresh);
+  return GateRunner{std::move(*fresh)};
+}
+
+void Workbench::give_back(GateRunner gate_runner) {
+  if (!options_.gates_share_runners.value_or(greeting_.own_memory)) return;
+  if (++gate_runner.candidates >= kMostCandidates) return;
+  const std::lock_guard lock(gate_runners_mutex_);
+  gate_runners_.push_back(std::move(gate_runner));
 }
 
 RunnerResult<std::shared_ptr<Runner>> Workbench::lasting_runner() {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -37,6 +38,14 @@ struct WorkbenchOptions {
   RunnerLimits runner_limits;
   int64_t candidate_cpu_seconds = 900;  // of all threads of one runner
   bool shared_memory = true;            // false: for tests of the slow path
+  // Empty: where the device has a memory of its own.
+  std::optional<bool> gates_share_runners;
+};
+
+// What gates of a search run in, and how many candidates ran there before.
+struct GateRunner {
+  std::shared_ptr<Runner> runner;
+  int candidates = 0;
 };
 
 class Workbench {
@@ -67,6 +76,11 @@ class Workbench {
   // candidate that a tool is to watch.
   RunnerResult<std::shared_ptr<Runner>> candidate_runner();
   RunnerResult<std::shared_ptr<Runner>> lasting_runner();
+  // For a search: one that was given back, where kernels cannot reach the
+  // process that runs them, for to start one takes longer than most gates.
+  RunnerResult<GateRunner> gate_runner();
+  // Holds nothing, and its candidate was right.
+  void give_back(GateRunner gate_runner);
   RunnerResult<std::shared_ptr<Runner>> watched_runner(
       const ValidationTool& tool);
   RunnerResult<std::shared_ptr<Runner>> baseline_runner(
@@ -107,6 +121,8 @@ class Workbench {
   std::unique_ptr<UnitCompiler> compiler_;
   std::shared_ptr<CasePool> cases_;
   PassedCases passed_cases_;
+  std::mutex gate_runners_mutex_;
+  std::vector<GateRunner> gate_runners_;  // free ones
   protocol::Greeting greeting_;
   Dialect dialect_ = Dialect::cpu;
 };
