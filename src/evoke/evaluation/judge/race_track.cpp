@@ -120,8 +120,12 @@ RunnerResult<void> RaceTrack::make_inputs() {
     }
     return {};
   }
-  const auto share = bench_.lock().share(bench_.stop());
-  if (!share) return fault(Kind::cancelled, "cancelled");
+  // Beside what is timed, where that has a processor and a clock of its own.
+  std::optional<DeviceLock::Claim> share;
+  if (!bench_.greeting().own_clock) {
+    share = bench_.lock().share(bench_.stop());
+    if (!share) return fault(Kind::cancelled, "cancelled");
+  }
   for (const WorkloadShape& shape : workload_.shapes) {
     auto inputs = TimingInputs::make(bench_.problem(), shape.shape,
                                      inputs_options(shape.shape));

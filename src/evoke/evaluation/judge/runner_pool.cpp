@@ -1,12 +1,21 @@
 #include "evoke/evaluation/judge/runner_pool.h"
 
 #include <algorithm>
+#include <future>
 #include <utility>
 #include <vector>
 
 namespace evoke::judge {
 
 using Kind = RunnerFault::Kind;
+
+namespace {
+
+// Spares are started so many at a time that this many times make all: while
+// one starts nothing is timed, and several take little longer.
+constexpr int kBatches = 4;
+
+}  // namespace
 
 RunnerPool::RunnerPool(RunnerPoolOptions options)
     : options_(std::move(options)), thread_([this] { work(); }) {}
@@ -78,17 +87,16 @@ int RunnerPool::num_started() const {
   return num_started_;
 }
 
-bool RunnerPool::spare_missing(RunnerSpec& spec) const {
-  for (const auto& [wanted, count] : wanted_) {
-    if (broken_.contains(wanted)) continue;
-    const auto found = spares_.find(wanted);
-    const std::size_t have = found == spares_.end() ? 0 : found->second.size();
-    if (have < static_cast<std::size_t>(count)) {
-      spec = wanted;
-      return true;
-    }
+std::optional<std::pair<RunnerSpec, int>> RunnerPool::missing_spares() const {
+  for (const auto& [spec, wanted] : wanted_) {
+    if (broken_.contains(spec)) continue;
+    const auto found = spares_.find(spec);
+    const int have =
+        found == spares_.end() ? 0 : static_cast<int>(found->second.size());
+    const int batch = std::max(wanted / kBatches, 1);
+    if (wanted - have >= batch) return std::pair(spec, batch);
   }
-  return false;
+  return std::nullopt;
 }
 
 RunnerResult<std::shared_ptr<Runner>> RunnerPool::start(
@@ -99,10 +107,44 @@ RunnerResult<std::shared_ptr<Runner>> RunnerPool::start(
   return std::shared_ptr<Runner>(std::move(*runner));
 }
 
+// All under one share, and what takes long at a time.
+void RunnerPool::start_spares(const RunnerSpec& spec, int count) {
+  std::optional<DeviceLock::Claim> share;
+  if (options_.device_lock) {
+    share = options_.device_lock->share([this] {
+      const std::lock_guard again(mutex_);
+      return stopping_ || !orders_.empty();
+    });
+    if (!share) return;
+  }
+  using Started = RunnerResult<std::shared_ptr<Runner>>;
+  std::vector<std::future<Started>> greeting;
+  for (int i = 0; i < count; ++i) {
+    greeting.push_back(
+        std::async(std::launch::async, [started = start(spec)]() -> Started {
+          if (!started) return started;
+          if (auto greeted = (*started)->greet(); !greeted) {
+            return fault_of(greeted);
+          }
+          return started;
+        }));
+  }
+  for (auto& each : greeting) {
+    Started runner = each.get();
+    const std::lock_guard lock(mutex_);
+    if (runner) {
+      ++num_started_;
+      spares_[spec].push_back(std::move(*runner));
+      changed_.notify_all();
+    } else if (runner.error().kind != Kind::cancelled) {
+      broken_.insert(spec);  // take() will say what is wrong
+    }
+  }
+}
+
 void RunnerPool::work() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    RunnerSpec spec;
     if (!orders_.empty()) {
       const std::shared_ptr<Order> order = orders_.front();
       orders_.pop_front();
@@ -114,31 +156,10 @@ void RunnerPool::work() {
       order->runner = std::move(runner);
       order->done = true;
       changed_.notify_all();
-    } else if (!cancelled_ && spare_missing(spec)) {
+    } else if (const auto missing = missing_spares(); missing && !cancelled_) {
       lock.unlock();
-      std::optional<DeviceLock::Claim> share;
-      if (options_.device_lock) {
-        share = options_.device_lock->share([this] {
-          const std::lock_guard again(mutex_);
-          return stopping_ || !orders_.empty();
-        });
-      }
-      RunnerResult<std::shared_ptr<Runner>> runner =
-          fault(Kind::cancelled, "cancelled");
-      if (share || !options_.device_lock) runner = start(spec);
-      if (runner) {
-        if (auto greeted = (*runner)->greet(); !greeted) {
-          runner = fault_of(greeted);
-        }
-      }
-      share.reset();
+      start_spares(missing->first, missing->second);
       lock.lock();
-      if (runner) {
-        ++num_started_;
-        spares_[spec].push_back(std::move(*runner));
-      } else if (runner.error().kind != Kind::cancelled) {
-        broken_.insert(spec);  // take() will say what is wrong
-      }
     } else {
       changed_.wait(lock);
     }

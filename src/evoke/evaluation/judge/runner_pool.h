@@ -8,9 +8,12 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "evoke/evaluation/judge/device_lock.h"
 #include "evoke/evaluation/judge/runner.h"
@@ -50,9 +53,9 @@ class RunnerPool {
     bool done = false;
   };
   void work();
-  // The next thing to start: an order, or a missing spare. Called locked.
-  std::shared_ptr<Order> next_order();
-  bool spare_missing(RunnerSpec& spec) const;
+  // How many spares of which kind to start now, if any. Called locked.
+  std::optional<std::pair<RunnerSpec, int>> missing_spares() const;
+  void start_spares(const RunnerSpec& spec, int count);
   RunnerResult<std::shared_ptr<Runner>> start(const RunnerSpec& spec);
 
   RunnerPoolOptions options_;
