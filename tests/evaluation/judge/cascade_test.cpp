@@ -311,6 +311,39 @@ TEST_F(CascadeTest, WhatTheMachineCannotDoIsImplausible) {
   EXPECT_THAT(outcome.message, HasSubstr(shape.shape));
 }
 
+// As on a GPU, where no kernel reaches the process that runs it.
+TEST(CascadeInGateRunnersTest, WhatFailsWhereOthersRanIsJudgedAgain) {
+  WorkbenchOptions options;
+  options.gates_share_runners = true;
+  test::Court court(options);
+  Novelty novelty;
+  Cascade cascade(court.bench(), court.track(), court.reference(), novelty,
+                  quick_options());
+  CandidateId next = 1;
+  // How a kernel ends, and how many processes it took.
+  const auto judge = [&](const std::string& text) {
+    const int before = court.bench().pool().num_started();
+    const Outcome outcome = cascade.judge(request_of(next++, text));
+    return std::pair(outcome.kind, court.bench().pool().num_started() - before);
+  };
+  auto wrong = small();
+  wrong.keys = "visible / 2";
+  auto crash = small();
+  crash.after = "  out[0] = k[int64_t{1} << 44];";
+  EXPECT_EQ(judge(test::honest_kernel("new", 61)).first, OutcomeKind::measured);
+  EXPECT_EQ(judge(test::honest_kernel("new", 62)),
+            std::pair(OutcomeKind::measured, 0));
+  EXPECT_EQ(judge(test::make_kernel(wrong)),
+            std::pair(OutcomeKind::incorrect, 1));
+  // What ran something wrong is not used again.
+  EXPECT_EQ(judge(test::make_kernel(crash)),
+            std::pair(OutcomeKind::crashed, 1));
+  EXPECT_EQ(judge(test::honest_kernel("new", 63)),
+            std::pair(OutcomeKind::measured, 1));
+  EXPECT_EQ(judge(test::honest_kernel("new", 64)),
+            std::pair(OutcomeKind::measured, 0));
+}
+
 // A program that vanishes is nobody's fault, and not remembered as one.
 TEST(CascadeWithoutRunnerTest, InfrastructureFailuresAreForgotten) {
   test::TemporaryFolder folder;

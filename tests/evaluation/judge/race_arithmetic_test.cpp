@@ -61,6 +61,8 @@ class TimingInputsTest : public ::testing::Test {
     Shape shape = example_shape(1, num_keys);
     auto inputs = TimingInputs::make(*problem_, shape, options);
     if (!inputs) throw std::runtime_error(inputs.error().message);
+    EXPECT_FALSE((*inputs)->filled());
+    (*inputs)->fill();
     return *inputs;
   }
   std::unique_ptr<Problem> problem_ = make_attention_problem();

@@ -70,6 +70,18 @@ TEST_F(RunnerPoolTest, SparesAreStartedAheadAndReplaced) {
   EXPECT_EQ(pool_.num_started(), 3);  // no more than were asked for
 }
 
+TEST_F(RunnerPoolTest, ManySparesAreStartedSeveralAtATime) {
+  pool_.keep_spares(execute(), 8);
+  ASSERT_TRUE(comes_true([&] { return pool_.num_started() == 8; }));
+  const auto first = pool_.take(execute());
+  ASSERT_TRUE(first);
+  std::this_thread::sleep_for(50ms);
+  EXPECT_EQ(pool_.num_started(), 8);  // one is not worth a start
+  const auto second = pool_.take(execute());
+  ASSERT_TRUE(second);
+  ASSERT_TRUE(comes_true([&] { return pool_.num_started() == 10; }));
+}
+
 TEST_F(RunnerPoolTest, OtherKindsAreStartedWhenAskedFor) {
   pool_.keep_spares(execute(), 1);
   RunnerSpec measure;

@@ -122,11 +122,8 @@ void Confirmer::race(Judging& judging, const EvaluationRequest& request,
   options.like = &track_;
   options.min_copies = kUnseenCopies;
   options.unseen = true;
-  std::optional<StepTimer> timer;
-  timer.emplace(judging, "making inputs");
   auto fresh = RaceTrack::open(
       bench_, with_secret_lengths(judging.build(), rival), options);
-  timer.reset();
   if (!fresh) return judging.end(fresh.error());
   timed = (*fresh)->shapes();
   judging.compile(timed);  // secret lengths may need units of their own
@@ -150,10 +147,11 @@ void Confirmer::race(Judging& judging, const EvaluationRequest& request,
       same[i] = same[i] && as_rival[i];
     }
   }
-  timer.emplace(judging, "noise");
-  auto noise = (*fresh)->race_same_kernel_unseen(**reference, same);
-  timer.reset();
-  if (!noise) return judging.end(noise.error());
+  {
+    const StepTimer timer(judging, "noise");
+    auto noise = (*fresh)->race_same_kernel_unseen(**reference, same);
+    if (!noise) return judging.end(noise.error());
+  }
 
   // Scores are relative to the reference, so it comes first.
   shapes = race_kernel(judging, **fresh, reference_, pairs, CacheState::cold);

@@ -239,9 +239,11 @@ std::optional<RaceResult> Judging::race(RaceTrack& track, Opponent& opponent,
     return std::nullopt;
   }
   const int64_t ns = monotonic_ns() - begin_ns;
-  const int64_t turn_ns = result->claim_ns + result->loading_ns +
-                          result->practice_ns + result->pairs_ns;
-  add_step("waiting for a turn", ns - turn_ns);
+  const int64_t busy_ns = result->inputs_ns + result->claim_ns +
+                          result->loading_ns + result->practice_ns +
+                          result->pairs_ns;
+  add_step("waiting for a turn", ns - busy_ns);
+  add_step("making inputs", result->inputs_ns);
   add_step("waiting for calls", result->claim_ns);
   add_step("loading", result->loading_ns);
   add_step("practice", result->practice_ns);

@@ -172,6 +172,7 @@ RunnerResult<std::vector<LaunchProfile>> profile_call(
   one.seed = secret_seed();
   const auto inputs = TimingInputs::make(bench.problem(), shape, one);
   if (!inputs) return own_fault(inputs.error());
+  (*inputs)->fill();
   const PrivateFolder folder;
   if (folder.path().empty()) {
     return fault(Kind::unavailable, "cannot make a temporary folder");

@@ -120,12 +120,6 @@ RunnerResult<void> RaceTrack::make_inputs() {
     }
     return {};
   }
-  // Beside what is timed, where that has a processor and a clock of its own.
-  std::optional<DeviceLock::Claim> share;
-  if (!bench_.greeting().own_clock) {
-    share = bench_.lock().share(bench_.stop());
-    if (!share) return fault(Kind::cancelled, "cancelled");
-  }
   for (const WorkloadShape& shape : workload_.shapes) {
     auto inputs = TimingInputs::make(bench_.problem(), shape.shape,
                                      inputs_options(shape.shape));
@@ -134,6 +128,21 @@ RunnerResult<void> RaceTrack::make_inputs() {
     track.shape = shape;
     track.inputs = std::move(*inputs);
     tracks_.push_back(std::move(track));
+  }
+  if (options_.unseen) return {};
+  return fill_inputs(std::vector<bool>(tracks_.size(), false));
+}
+
+RunnerResult<void> RaceTrack::fill_inputs(const std::vector<bool>& left_out) {
+  for (std::size_t i = 0; i < tracks_.size(); ++i) {
+    if (left_out[i] || tracks_[i].inputs->filled()) continue;
+    // Beside what is timed, where that has a processor and a clock of its own.
+    std::optional<DeviceLock::Claim> share;
+    if (!bench_.greeting().own_clock) {
+      share = bench_.lock().share(bench_.stop());
+      if (!share) return fault(Kind::cancelled, "cancelled");
+    }
+    tracks_[i].inputs->fill();
   }
   return {};
 }
@@ -248,10 +257,22 @@ RunnerResult<void> RaceTrack::measure_empty_block(Opponent& kernel) {
 RunnerResult<RaceResult> RaceTrack::race(LoadedKernel& candidate,
                                          Opponent& opponent,
                                          const Request& request) {
-  if (request.unseen_inputs) {
-    return race_unseen(candidate.build(), opponent, request,
-                       left_out(candidate.build(), opponent, request));
+  int64_t inputs_ns = 0;
+  const std::vector<bool> same = left_out(candidate.build(), opponent, request);
+  {
+    const ScopeTimer timer(inputs_ns);
+    if (auto filled = fill_inputs(same); !filled) return fault_of(filled);
   }
+  auto result = request.unseen_inputs
+                    ? race_unseen(candidate.build(), opponent, request, same)
+                    : race_seen(candidate, opponent, request);
+  if (result) result->inputs_ns = inputs_ns;
+  return result;
+}
+
+RunnerResult<RaceResult> RaceTrack::race_seen(LoadedKernel& candidate,
+                                              Opponent& opponent,
+                                              const Request& request) {
   if (in_one_process()) {
     return race_in_stall(candidate.build(), opponent, request);
   }

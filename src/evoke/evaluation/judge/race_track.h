@@ -68,9 +68,10 @@ struct RaceResult {
   std::vector<ShapeMeasurement> shapes;
   std::optional<RaceFailure> failure;
   bool stopped_early = false;
-  // Of the race's time, what untimed calls took, what pairs took, how long
-  // others' calls kept a turn from beginning, and what is done about programs
-  // and memory in it; the rest was waiting for the turn.
+  // Of the race's time, what making inputs took, what untimed calls took, what
+  // pairs took, how long others' calls kept a turn from beginning, and what is
+  // done about programs and memory in it; the rest was waiting for the turn.
+  int64_t inputs_ns = 0;
   int64_t practice_ns = 0;
   int64_t pairs_ns = 0;
   int64_t claim_ns = 0;
@@ -79,8 +80,8 @@ struct RaceResult {
 
 class RaceTrack {
  public:
-  // Makes inputs and measures the roofline. Takes seconds. `bench` must
-  // outlive it.
+  // Makes inputs (unseen ones when they are raced on) and measures the
+  // roofline. Takes seconds. `bench` must outlive it.
   static RunnerResult<std::unique_ptr<RaceTrack>> open(
       Workbench& bench, const Workload& workload,
       const RaceTrackOptions& options);
@@ -185,6 +186,8 @@ class RaceTrack {
   RunnerResult<RaceResult> race_twin(Opponent& kernel, const Request& request);
   RunnerResult<void> choose_rotation();
   RunnerResult<void> make_inputs();
+  // What nobody filled so far.
+  RunnerResult<void> fill_inputs(const std::vector<bool>& left_out);
   TimingInputs::Options inputs_options(const Shape& shape) const;
   RunnerResult<void> measure_empty_block(Opponent& kernel);
   Opponent::Inputs inputs() const;
@@ -198,6 +201,9 @@ class RaceTrack {
                                       Opponent& opponent,
                                       std::vector<Tally>& tallies,
                                       RaceResult& result);
+  RunnerResult<RaceResult> race_seen(LoadedKernel& candidate,
+                                     Opponent& opponent,
+                                     const Request& request);
   RunnerResult<RaceResult> race_in_stall(const KernelBuild& candidate,
                                          Opponent& opponent,
                                          const Request& request);

@@ -143,6 +143,7 @@ RunnerResult<void> RaceTrack::race_same_kernel_unseen(
     anything = anything || !left_out[i];
   }
   if (!anything) return {};
+  if (auto filled = fill_inputs(left_out); !filled) return filled;
   Request request;
   request.num_pairs = options_.unseen_same_kernel_pairs;
   request.unseen_inputs = true;

@@ -8,14 +8,9 @@
 
 namespace evoke::judge {
 
-TimingInputs::TimingInputs(std::shared_ptr<const TimingSet> set,
-                           PackedLayout packed,
-                           std::shared_ptr<const protocol::SharedMemory> memory,
-                           uint64_t seed)
-    : set_(std::move(set)),
-      packed_(std::move(packed)),
-      memory_(std::move(memory)),
-      order_(static_cast<std::size_t>(set_->num_copies())),
+TimingInputs::TimingInputs(std::shared_ptr<Copies> copies, uint64_t seed)
+    : copies_(std::move(copies)),
+      order_(static_cast<std::size_t>(num_copies())),
       places_(order_.size()) {
   std::iota(order_.begin(), order_.end(), 0);
   Rng(seed).fork("order").shuffle(order_);
@@ -26,45 +21,54 @@ TimingInputs::TimingInputs(std::shared_ptr<const TimingSet> set,
 
 Result<std::shared_ptr<TimingInputs>> TimingInputs::make(
     const Problem& problem, const Shape& shape, const Options& options) {
-  auto set = problem.prepare_timing(shape, options.total_bytes,
-                                    options.max_copies, options.seed);
-  const auto& layouts = set->tensors();
-  PackedLayout packed = pack(layouts, problem.signature(), /*outputs=*/false);
-  const int64_t num_copies = set->num_copies();
-  auto memory = protocol::SharedMemory::create(packed.total_bytes * num_copies,
-                                               /*read_only_for_others=*/true);
+  auto copies = std::make_shared<Copies>();
+  copies->set = problem.prepare_timing(shape, options.total_bytes,
+                                       options.max_copies, options.seed);
+  copies->packed =
+      pack(copies->set->tensors(), problem.signature(), /*outputs=*/false);
+  auto memory = protocol::SharedMemory::create(
+      copies->packed.total_bytes * copies->set->num_copies(),
+      /*read_only_for_others=*/true);
   if (!memory) return error_of(memory);
-  in_parallel(
-      options.num_threads, static_cast<std::size_t>(num_copies),
-      [&](std::size_t piece) {
-        const int copy = static_cast<int>(piece);
-        for (std::size_t i = 0; i < layouts.size(); ++i) {
-          if (packed.offsets[i] < 0) continue;
-          const int64_t offset = copy * packed.total_bytes + packed.offsets[i];
-          set->write(copy, i,
-                     memory->bytes().subspan(static_cast<std::size_t>(offset),
-                                             static_cast<std::size_t>(
-                                                 layouts[i].allocation_bytes)));
-        }
-        // Checks come in the middle of timing: they should not have to wait.
-        set->find_truth(copy);
-      });
-  return std::shared_ptr<TimingInputs>(new TimingInputs(
-      std::move(set), std::move(packed),
-      std::make_shared<const protocol::SharedMemory>(std::move(*memory)),
-      options.seed));
+  copies->memory = std::move(*memory);
+  copies->num_threads = options.num_threads;
+  return std::shared_ptr<TimingInputs>(
+      new TimingInputs(std::move(copies), options.seed));
+}
+
+void TimingInputs::fill() {
+  Copies& copies = *copies_;
+  const auto& layouts = set().tensors();
+  const auto write = [&](int copy) {
+    for (std::size_t i = 0; i < layouts.size(); ++i) {
+      if (copies.packed.offsets[i] < 0) continue;
+      const int64_t offset =
+          copy * copies.packed.total_bytes + copies.packed.offsets[i];
+      copies.set->write(
+          copy, i,
+          copies.memory.bytes().subspan(
+              static_cast<std::size_t>(offset),
+              static_cast<std::size_t>(layouts[i].allocation_bytes)));
+    }
+    // Checks come in the middle of timing: they should not have to wait.
+    copies.set->find_truth(copy);
+  };
+  std::call_once(copies.once, [&] {
+    in_parallel(copies.num_threads, static_cast<std::size_t>(num_copies()),
+                [&](std::size_t copy) { write(static_cast<int>(copy)); });
+    copies.filled = true;
+  });
 }
 
 std::shared_ptr<TimingInputs> TimingInputs::for_another_device(
     uint64_t seed) const {
-  return std::shared_ptr<TimingInputs>(
-      new TimingInputs(set_, packed_, memory_, seed));
+  return std::shared_ptr<TimingInputs>(new TimingInputs(copies_, seed));
 }
 
 std::vector<int64_t> TimingInputs::offsets_of(int copy) const {
-  std::vector<int64_t> offsets = packed_.offsets;
+  std::vector<int64_t> offsets = copies_->packed.offsets;
   for (int64_t& offset : offsets) {
-    if (offset >= 0) offset += copy * packed_.total_bytes;
+    if (offset >= 0) offset += copy * copies_->packed.total_bytes;
   }
   return offsets;
 }
@@ -80,7 +84,7 @@ CheckReport TimingInputs::check(int copy, std::span<const std::byte> output,
       return right;
     }
   }
-  CheckReport report = set_->check(copy, output, num_threads);
+  CheckReport report = set().check(copy, output, num_threads);
   if (report.verdict == CheckVerdict::right) {
     const std::lock_guard lock(mutex_);
     right_.insert(std::move(answer));

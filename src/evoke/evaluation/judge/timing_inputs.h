@@ -28,6 +28,7 @@ class TimingInputs {
     int num_threads = 1;  // that write them
     uint64_t seed = 0;
   };
+  // Memory for them; fill() writes them.
   static Result<std::shared_ptr<TimingInputs>> make(const Problem& problem,
                                                     const Shape& shape,
                                                     const Options& options);
@@ -35,10 +36,15 @@ class TimingInputs {
   // device's caches know nothing of what this one has read.
   std::shared_ptr<TimingInputs> for_another_device(uint64_t seed) const;
 
-  const TimingSet& set() const { return *set_; }
-  const Shape& shape() const { return set_->shape(); }
-  int num_copies() const { return set_->num_copies(); }
-  const protocol::SharedMemory& memory() const { return *memory_; }
+  // Writes all copies and finds their right answers, the first time. Before
+  // anything looks at the memory; takes seconds for long prefills.
+  void fill();
+  bool filled() const { return copies_->filled; }
+
+  const TimingSet& set() const { return *copies_->set; }
+  const Shape& shape() const { return set().shape(); }
+  int num_copies() const { return set().num_copies(); }
+  const protocol::SharedMemory& memory() const { return copies_->memory; }
   // Of the copy's input tensors in the buffer; outputs are left at -1.
   std::vector<int64_t> offsets_of(int copy) const;
 
@@ -58,13 +64,18 @@ class TimingInputs {
   }
 
  private:
-  TimingInputs(std::shared_ptr<const TimingSet> set, PackedLayout packed,
-               std::shared_ptr<const protocol::SharedMemory> memory,
-               uint64_t seed);
+  // What the inputs of several devices have in common.
+  struct Copies {
+    std::shared_ptr<const TimingSet> set;
+    PackedLayout packed;  // of one
+    protocol::SharedMemory memory;
+    int num_threads = 1;
+    std::once_flag once;
+    std::atomic<bool> filled = false;
+  };
+  TimingInputs(std::shared_ptr<Copies> copies, uint64_t seed);
 
-  std::shared_ptr<const TimingSet> set_;
-  PackedLayout packed_;  // of one copy
-  std::shared_ptr<const protocol::SharedMemory> memory_;
+  std::shared_ptr<Copies> copies_;
   std::vector<int> order_;   // copies
   std::vector<int> places_;  // of copies in `order_`
   std::atomic<uint64_t> next_{0};
