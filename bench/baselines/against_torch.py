@@ -152,8 +152,9 @@ def main():
             each = by_side.get(side)
             text = "-"
             if each:
-                text = (f"{statistics.median(each):.2f} "
-                        f"[{min(each):.2f}, {max(each):.2f}]")
+                text = f"{statistics.median(each):.2f}"
+                if len(each) > 1:
+                    text += f" [{min(each):.2f}, {max(each):.2f}]"
             line += f"{text:>26s}"
         better = min(statistics.median(by_side[side])
                      for side in ("mlx-cuda", "cudnn") if side in by_side)

@@ -179,7 +179,7 @@ dynamic_memory = "warps * stages * tiles * 8192 + (warps + cluster_size) * align
 [[variant]]
 name = "prefill-short"
 when = "Lk <= 256"
-parameters = { consumers = 1, persistent = 0, ping_pong = 0, query_tiles = 1, tile_kv = 64 }
+parameters = { consumers = 1, order = 0, persistent = 0, ping_pong = 0, query_tiles = 1, tile_kv = 64 }
 [[variant.launch]]
 kernel = "prefill"
 reads = ["query", "key", "value"]

@@ -53,7 +53,7 @@ swizzle = 128
 [[variant]]
 name = "short"
 when = "Lk <= 256"
-parameters = { consumers = 1, persistent = 0, ping_pong = 0, query_tiles = 1, tile_kv = 64 }
+parameters = { consumers = 1, order = 0, persistent = 0, ping_pong = 0, query_tiles = 1, tile_kv = 64 }
 [[variant.launch]]
 kernel = "attend"
 reads = ["query", "key", "value"]

@@ -11,7 +11,6 @@
 // (a decode step of 4k 19.7 us in chains of 16 calls and 14.2 in chains of 64
 // on an H200), so short chains go round their calls.
 #include <cuda_runtime.h>
-#include <mlx/backend/cuda/allocator.h>
 #include <mlx/backend/cuda/device.h>
 #include <mlx/mlx.h>
 
@@ -96,14 +95,6 @@ MlxCall call_of(const AttentionCall& bound, int64_t spare) {
   return {bound, bring(bound.query, capacity_of(bound.query)),
           bring(bound.key, capacity_of(bound.key) + spare),
           bring(bound.value, capacity_of(bound.value) + spare)};
-}
-
-cuda::Tools::Bytes memory_of(const mx::array& tensor) {
-  constexpr std::size_t kStep = 16;  // Tools::read takes whole ones
-  const auto* const block =
-      static_cast<const mx::cu::CudaBuffer*>(tensor.buffer().ptr());
-  return {reinterpret_cast<cuda::DevicePointer>(block->data),
-          block->size / kStep * kStep};
 }
 
 mx::array attend(const MlxCall& call, const mx::array& query) {
@@ -270,13 +261,7 @@ class MlxCudaBaseline : public Baseline {
     const auto queue = [&](cuda::Status status) {
       if (queued == cuda::kSuccess) queued = status;
     };
-    // As for candidates: the GPU knows where keys and values lie, which it
-    // forgets whenever MLX maps memory, and caches hold nothing of them. Behind
-    // the gate, for MLX may map some while it queues the chain.
-    for (const MlxCall* call : calls) {
-      queue(tools_->read(memory_of(call->key)));
-      queue(tools_->read(memory_of(call->value)));
-    }
+    // As for candidates: caches hold nothing.
     queue(tools_->forget());
     queue(driver_->event_record(begin_, ours()));
     mx::async_eval({chain});
