@@ -8,7 +8,6 @@ consumers = { value = 2, choices = [1, 2, 3] }
 decoding = { value = 0, choices = [0, 1] }
 evict = { value = 1, choices = [0, 1, 2] }
 groups = { value = 1, choices = [1, 2, 3, 4, 8, 16] }
-late_turn = { value = 0, choices = [0, 1] }
 min_resident = { value = 1, choices = [1, 2] }
 order = { value = 1, choices = [0, 1] }
 overlap = { value = 1, choices = [0, 1] }
@@ -24,9 +23,8 @@ split = { value = 1, choices = [1, 2] }
 stages = { value = 2, choices = [1, 2, 3, 4, 6] }
 tile_kv = { value = 128, choices = [64, 80, 96, 112, 128, 144, 160, 176, 192] }
 tiles = { value = 1, choices = [1, 2] }
-uniform = { value = 1, choices = [0, 1] }
 warps = { value = 8, choices = [4, 8, 12] }
-constraints = ["D == 128", "Hq % Hkv == 0", "queries * (Hq / Hkv) <= 8 || decoding == 0", "warps * tiles <= 16", "decoding == 0 || warps * stages * tiles * 8192 + (warps + cluster_size) * align_up(queries * (Hq / Hkv) * (D + 2) * 4, 16) + 2048 <= max_threadgroup_memory / min_resident", "decoding == 1 || (ping_pong == 0 || consumers == 2 && split == 1)", "decoding == 1 || consumers % split == 0", "decoding == 1 || (split == 1 || stages % 2 == 0 && persistent == 0)", "decoding == 1 || (pack_heads == 0 || Hq / Hkv == 2 && consumers / split == 2)", "decoding == 1 || (resident == 1 || consumers == 1)", "decoding == 1 || (query_tiles == 1 || persistent == 1)", "decoding == 1 || (late_turn == 0 || ping_pong == 1 && overlap == 1)", "decoding == 1 || (pairs == 0 || pack_heads == 1 && split == 1 && persistent == 0)", "decoding == 1 || consumers / split * (16384 * query_tiles + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 1408 <= max_threadgroup_memory / resident - (resident - 1) * 1024"]
+constraints = ["D == 128", "Hq % Hkv == 0", "queries * (Hq / Hkv) <= 8 || decoding == 0", "warps * tiles <= 16", "decoding == 0 || warps * stages * tiles * 8192 + (warps + cluster_size) * align_up(queries * (Hq / Hkv) * (D + 2) * 4, 16) + 2048 <= max_threadgroup_memory / min_resident", "decoding == 1 || (ping_pong == 0 || consumers == 2 && split == 1)", "decoding == 1 || consumers % split == 0", "decoding == 1 || (split == 1 || stages % 2 == 0 && persistent == 0)", "decoding == 1 || (pack_heads == 0 || Hq / Hkv == 2 && consumers / split == 2)", "decoding == 1 || (resident == 1 || consumers == 1)", "decoding == 1 || (query_tiles == 1 || persistent == 1)", "decoding == 1 || (pairs == 0 || pack_heads == 1 && split == 1 && persistent == 0)", "decoding == 1 || consumers / split * (16384 * query_tiles + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 1408 <= max_threadgroup_memory / resident - (resident - 1) * 1024"]
 
 [scratch]
 counters = { type = "int32", shape = ["2"], init = "zero", self_reset = true }
@@ -949,10 +947,9 @@ KERNEL(prefill) {
   Half* const halves = reinterpret_cast<Half*>(value_tiles + stages * kStage);
   Barriers& bars =
       *reinterpret_cast<Barriers*>(halves + (split - 1 + pairs) * kRowGroups);
-  int warpgroup = threadIdx.x / kWarpgroup;
-  if constexpr (uniform != 0) {
-    warpgroup = __shfl_sync(0xffffffff, warpgroup, 0);
-  }
+  // The same in all lanes, which the compiler knows by the shuffle: descriptors
+  // stay in uniform registers.
+  const int warpgroup = __shfl_sync(0xffffffff, threadIdx.x / kWarpgroup, 0);
 
   if (threadIdx.x == 0) {
     for (int i = 0; i < kRowGroups; ++i) {
@@ -1206,9 +1203,8 @@ KERNEL(prefill) {
           if constexpr (overlap != 0) {
             issue_keys();
             issue_values();
-            if constexpr (late_turn == 0) pass_turn();
+            pass_turn();
             wgmma_wait<1>();
-            if constexpr (late_turn != 0) pass_turn();
           } else {
             issue_values();
             issue_keys();

@@ -5,7 +5,6 @@ summary = "prefill on Hopper: tensor copies by a producer warp, wgmma by consume
 [parameters]
 consumers = { value = 2, choices = [1, 2, 3] }
 order = { value = 1, choices = [0, 1] }
-late_turn = { value = 0, choices = [0, 1] }
 overlap = { value = 1, choices = [0, 1] }
 pack_heads = { value = 0, choices = [0, 1] }
 pairs = { value = 0, choices = [0, 1] }
@@ -17,8 +16,7 @@ resident = { value = 1, choices = [1, 2] }
 split = { value = 1, choices = [1, 2] }
 stages = { value = 2, choices = [1, 2, 3, 4] }
 tile_kv = { value = 128, choices = [64, 80, 96, 112, 128, 144, 160, 176, 192] }
-uniform = { value = 1, choices = [0, 1] }
-constraints = ["D == 128", "Hq % Hkv == 0", "ping_pong == 0 || consumers == 2 && split == 1", "consumers % split == 0", "split == 1 || stages % 2 == 0 && persistent == 0", "pack_heads == 0 || Hq / Hkv == 2 && consumers / split == 2", "resident == 1 || consumers == 1", "query_tiles == 1 || persistent == 1", "late_turn == 0 || ping_pong == 1 && overlap == 1", "pairs == 0 || pack_heads == 1 && split == 1 && persistent == 0", "consumers / split * (16384 * query_tiles + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 1408 <= max_threadgroup_memory / resident - (resident - 1) * 1024"]
+constraints = ["D == 128", "Hq % Hkv == 0", "ping_pong == 0 || consumers == 2 && split == 1", "consumers % split == 0", "split == 1 || stages % 2 == 0 && persistent == 0", "pack_heads == 0 || Hq / Hkv == 2 && consumers / split == 2", "resident == 1 || consumers == 1", "query_tiles == 1 || persistent == 1", "pairs == 0 || pack_heads == 1 && split == 1 && persistent == 0", "consumers / split * (16384 * query_tiles + (split - 1 + pairs) * 34816) + stages * tile_kv * 512 + 1408 <= max_threadgroup_memory / resident - (resident - 1) * 1024"]
 
 [scratch]
 counters = { type = "int32", shape = ["2"], init = "zero", self_reset = true }
@@ -167,8 +165,6 @@ evoke*/
 //        overlap     1: the next block's scores are issued before this block's
 //                    product with V, and softmax runs under that product
 //        ping_pong   two consumers take turns at the tensor cores
-//        late_turn   1: the turn passes when the scores are there, and not when
-//                    the products have been issued
 //        persistent  blocks take tiles from a counter until none is left
 //        query_tiles 2: a tile's queries come while the tile before is still at
 //                    work. The output leaves through the memory of its queries
@@ -180,8 +176,6 @@ evoke*/
 //        pairs       1: a cluster of two blocks has a long tile and a short one,
 //                    and each block half of the keys that both see
 //        promotion   bytes that L2 reads at least
-//        uniform     1: the compiler knows that all lanes of a warp have the same
-//                    warpgroup, and descriptors stay in uniform registers
 //        resident    blocks per SM
 
 // EVOLVE-BLOCK-START
@@ -424,10 +418,9 @@ KERNEL(attend) {
   Half* const halves = reinterpret_cast<Half*>(value_tiles + stages * kStage);
   Barriers& bars =
       *reinterpret_cast<Barriers*>(halves + (split - 1 + pairs) * kRowGroups);
-  int warpgroup = threadIdx.x / kWarpgroup;
-  if constexpr (uniform != 0) {
-    warpgroup = __shfl_sync(0xffffffff, warpgroup, 0);
-  }
+  // The same in all lanes, which the compiler knows by the shuffle: descriptors
+  // stay in uniform registers.
+  const int warpgroup = __shfl_sync(0xffffffff, threadIdx.x / kWarpgroup, 0);
 
   if (threadIdx.x == 0) {
     for (int i = 0; i < kRowGroups; ++i) {
@@ -681,9 +674,8 @@ KERNEL(attend) {
           if constexpr (overlap != 0) {
             issue_keys();
             issue_values();
-            if constexpr (late_turn == 0) pass_turn();
+            pass_turn();
             wgmma_wait<1>();
-            if constexpr (late_turn != 0) pass_turn();
           } else {
             issue_values();
             issue_keys();

@@ -45,6 +45,18 @@ TEST_F(RaceTurnsTest, StoppingEndsTheWaitForOthers) {
   EXPECT_FALSE(turns_.take(at_once));
 }
 
+TEST_F(RaceTurnsTest, ATurnKnowsHowLongItWaitedForCalls) {
+  auto share = lock_.share(never);
+  std::atomic<int64_t> waited_ns = -1;
+  std::thread candidate([&] { waited_ns = turns_.take(never)->claim_ns(); });
+  EXPECT_TRUE(comes_true([&] { return lock_.claim_waits(); }));
+  now_ns_ = 300'000'000;
+  share.reset();
+  candidate.join();
+  EXPECT_EQ(waited_ns, 300'000'000);
+  EXPECT_EQ(turns_.take(never)->claim_ns(), 0);
+}
+
 // What waits comes at once, and nobody else in between.
 TEST_F(RaceTurnsTest, WaitingCandidatesHaveTheirTurnsUnderOneClaim) {
   auto first = turns_.take(never);

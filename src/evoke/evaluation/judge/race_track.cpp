@@ -257,15 +257,18 @@ RunnerResult<void> RaceTrack::measure_empty_block(Opponent& kernel) {
 RunnerResult<RaceResult> RaceTrack::race(LoadedKernel& candidate,
                                          Opponent& opponent,
                                          const Request& request) {
+  // An opponent that stays is started on all shapes.
+  const std::vector<bool> unneeded =
+      request.unseen_inputs ? left_out(candidate.build(), opponent, request)
+                            : std::vector<bool>(tracks_.size(), false);
   int64_t inputs_ns = 0;
-  const std::vector<bool> same = left_out(candidate.build(), opponent, request);
   {
     const ScopeTimer timer(inputs_ns);
-    if (auto filled = fill_inputs(same); !filled) return fault_of(filled);
+    if (auto filled = fill_inputs(unneeded); !filled) return fault_of(filled);
   }
-  auto result = request.unseen_inputs
-                    ? race_unseen(candidate.build(), opponent, request, same)
-                    : race_seen(candidate, opponent, request);
+  auto result = request.unseen_inputs ? race_unseen(candidate.build(), opponent,
+                                                    request, unneeded)
+                                      : race_seen(candidate, opponent, request);
   if (result) result->inputs_ns = inputs_ns;
   return result;
 }
