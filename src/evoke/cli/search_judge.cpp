@@ -93,6 +93,9 @@ void set_up(SearchDevice& device, const RunConfig& config, SearchJudge& judge,
       device.bench, track, *device.reference_opponent, judge.novelty, cascade);
   judge::ConfirmerOptions confirmer;
   confirmer.num_pairs = config.timing.confirm_pairs;
+  // No more for the record than for the proof.
+  confirmer.baseline_pairs =
+      std::min(confirmer.baseline_pairs, confirmer.num_pairs);
   confirmer.tools = judge::validation_tools(device.bench.greeting());
   std::vector<judge::Opponent*> opponents;
   for (const auto& each : device.baselines.opponents) {

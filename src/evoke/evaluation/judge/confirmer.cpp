@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <future>
 #include <iterator>
 #include <map>
 #include <optional>
@@ -63,14 +64,24 @@ Outcome Confirmer::confirm(const EvaluationRequest& request) {
   // Most that fail do so here, where it takes the least time; every timed
   // answer is checked, too.
   if (!judging.done()) race(judging, request, timed, shapes);
+  // Tools watch beside the gate: what one waits for is seldom what the other
+  // does.
+  std::future<RunnerResult<Validators::Verdict>> watched;
+  if (!judging.done() && !validators_.empty()) {
+    watched = std::async(std::launch::async, [&] {
+      return validators_.judge(bench_, judging.build(), track_.workload(),
+                               reference_.text);
+    });
+  }
   if (!judging.done()) {
     const StepTimer timer(judging, "gate");
     judging.run_gate(Stage::confirm, track_.workload(), GateLevel::full,
                      options_.gate, CaseSeeds::fresh);
   }
-  if (!judging.done()) {
+  if (watched.valid()) {
     const StepTimer timer(judging, "validation");
-    judging.validate(validators_, track_.workload(), reference_.text);
+    auto verdict = watched.get();
+    if (!judging.done()) judging.take_validation(std::move(verdict));
   }
   if (!judging.done()) {
     const StepTimer timer(judging, "baselines");

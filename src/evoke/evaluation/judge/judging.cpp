@@ -218,10 +218,7 @@ void Judging::add_step(const std::string& step, int64_t ns) {
         static_cast<double>(ns) * 1e-6;
 }
 
-void Judging::validate(Validators& validators, const Workload& workload,
-                       const std::string& known_right) {
-  if (validators.empty()) return;
-  auto verdict = validators.judge(bench_, *build_, workload, known_right);
+void Judging::take_validation(RunnerResult<Validators::Verdict> verdict) {
   if (!verdict) return end(verdict.error());
   outcome_.details["validation"] = verdict->said;
   if (!verdict->complaint) return;

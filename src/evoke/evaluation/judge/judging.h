@@ -46,9 +46,8 @@ class Judging {
   void load_in_gate_runner();
   void run_gate(Stage stage, const Workload& workload, GateLevel level,
                 const GateOptions& options, CaseSeeds seeds);
-  // Under tools of the device's maker.
-  void validate(Validators& validators, const Workload& workload,
-                const std::string& known_right);
+  // What tools of the device's maker saw.
+  void take_validation(RunnerResult<Validators::Verdict> verdict);
   // Empty when it ended.
   std::optional<RaceResult> race(RaceTrack& track, Opponent& opponent,
                                  const RaceTrack::Request& request);
