@@ -261,6 +261,29 @@ TEST_F(ParametersProposerTest, ADividedVariantCrossesIntoAnUndividedParent) {
   EXPECT_TRUE(sizes.contains(3U));
 }
 
+// Two that differ in one variant have no child by crossing that is not one of
+// them; what is known already comes with a step.
+TEST_F(ParametersProposerTest, ACrossingIsNeitherParentAgain) {
+  const KernelSource mate = child(request(2, "specialise"));
+  ProposalRequest asked = request(1, "variant_crossover");
+  asked.inspirations = {exemplar(5, mate.text())};
+  std::set<std::string> first;
+  std::set<std::string> later;
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    asked.rng_seed = seed;
+    asked.attempt = 0;
+    EXPECT_NE(child(asked).text(), mate.text());
+    first.insert(operation_);
+    asked.attempt = 1;
+    EXPECT_NE(child(asked).text(), mate.text());
+    if (operation_ != "variant_crossover") continue;
+    EXPECT_NE(summary_.find("->"), std::string::npos) << summary_;
+    later.insert(summary_);
+  }
+  EXPECT_FALSE(first.contains("variant_crossover"));
+  EXPECT_GT(later.size(), 1U);
+}
+
 TEST_F(ParametersProposerTest, SimplifiesWhatHasUnusedParts) {
   KernelPlan plan = parsed(kSplit).plan();
   plan.variants.erase(plan.variants.begin());
@@ -268,6 +291,10 @@ TEST_F(ParametersProposerTest, SimplifiesWhatHasUnusedParts) {
   const KernelSource kernel = child(request(1, "simplify", text));
   EXPECT_EQ(operation_, "simplify");
   EXPECT_TRUE(kernel.plan().scratch.empty());
+  ProposalRequest again = request(1, "simplify", text);
+  again.attempt = 1;
+  child(again);
+  EXPECT_NE(operation_, "simplify") << "it makes the same once more";
 }
 
 TEST_F(ParametersProposerTest, WithoutGenesNothingCanBeMade) {

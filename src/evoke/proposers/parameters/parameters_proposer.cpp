@@ -239,10 +239,22 @@ class Answer {
       child.summary = fmt::format("variant {} from {}", name, id);
       if (child.code != parent_.code()) {
         child.plan.summary = joined_summary(mate.plan(), name);
+      } else if (request_.attempt > 0 &&
+                 child.plan.variants.size() == in_use_.size()) {
+        move_one(child);
       }
       return child;
     }
     return std::nullopt;
+  }
+
+  // A crossing that is known already goes further.
+  void move_one(Child& child) {
+    const auto genes = genes_that_matter(child.plan);
+    if (genes.empty()) return;
+    const KernelPlan before = child.plan;
+    move_to_neighbour(child.plan, rng_.pick(genes));
+    child.summary += "; " + describe_change(before, child.plan);
   }
 
   // What the merged file says of itself.
@@ -299,7 +311,9 @@ class Answer {
     return child;
   }
 
+  // One way only: once what comes out is known, other operations are asked.
   std::optional<Child> simplify() {
+    if (request_.attempt > 0) return std::nullopt;
     const auto simple = simplified(parent_);
     if (!simple || (simple->plan() == parent_.plan() &&
                     simple->code() == parent_.code())) {
@@ -307,6 +321,12 @@ class Answer {
     }
     return Child{simple->plan(), std::string(simple->code()),
                  "without unused parts", 0};
+  }
+
+  bool was_shown(const std::string& text) const {
+    return std::any_of(
+        request_.inspirations.begin(), request_.inspirations.end(),
+        [&](const Exemplar& shown) { return shown.candidate.text == text; });
   }
 
   std::optional<Proposal> checked(Child child, const std::string& operation) {
@@ -319,7 +339,7 @@ class Answer {
     const auto kernel =
         KernelSource::parse(format_kernel(child.plan, child.code),
                             options_.dialect, path_of(options_.dialect));
-    if (!kernel) return std::nullopt;
+    if (!kernel || was_shown(kernel->text())) return std::nullopt;
     Proposal proposal;
     proposal.text = kernel->text();
     proposal.parents = {request_.parent.candidate.id};
