@@ -24,13 +24,8 @@ Result<std::shared_ptr<const PooledCase>> CaseFeed::next() {
 }
 
 CaseFeed::Made CaseFeed::make(std::size_t index) const {
-  // Beside what is timed, where that has a processor and a clock of its own.
-  std::optional<DeviceLock::Claim> share;
-  if (!bench_.greeting().own_clock) {
-    share = bench_.lock().share(bench_.stop());
-    if (!share) return failed("cancelled");
-  }
-  if (bench_.stopping()) return failed("cancelled");
+  const auto share = bench_.share_processor();
+  if (!share || bench_.stopping()) return failed("cancelled");
   return draw_ ? bench_.cases().get(cases_[index], *draw_)
                : bench_.cases().make_fresh(cases_[index]);
 }

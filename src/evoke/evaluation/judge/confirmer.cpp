@@ -7,7 +7,6 @@
 #include <future>
 #include <iterator>
 #include <map>
-#include <optional>
 #include <utility>
 
 #include "evoke/base/clock.h"

@@ -164,11 +164,10 @@ void Judging::run_gate(Stage stage, const Workload& workload, GateLevel level,
                 draw);
   // Where kernels run on another processor its share is held for each call of
   // the runner, and not while answers are looked at.
-  const bool own_clock = bench_.greeting().own_clock;
   std::optional<Runner::SharedCalls> shared_calls;
   std::optional<Gate> gate;
   const auto open_gate = [&] {
-    if (own_clock) {
+    if (bench_.greeting().own_clock) {
       shared_calls.emplace(kernel_->runner(), bench_.lock(), bench_.stop());
     }
     gate.emplace(*kernel_, options, secret_seed(), &bench_.memory(),
@@ -185,9 +184,8 @@ void Judging::run_gate(Stage stage, const Workload& workload, GateLevel level,
         continue;
       }
     }
-    std::optional<DeviceLock::Claim> share;
-    if (!own_clock) share = bench_.lock().share(bench_.stop());
-    if (!pooled || (!own_clock && !share)) {
+    const auto share = bench_.share_processor();
+    if (!pooled || !share) {
       end(OutcomeKind::infrastructure_failed,
           pooled ? "cancelled" : pooled.error().message);
       return;

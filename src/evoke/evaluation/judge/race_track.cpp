@@ -136,12 +136,8 @@ RunnerResult<void> RaceTrack::make_inputs() {
 RunnerResult<void> RaceTrack::fill_inputs(const std::vector<bool>& left_out) {
   for (std::size_t i = 0; i < tracks_.size(); ++i) {
     if (left_out[i] || tracks_[i].inputs->filled()) continue;
-    // Beside what is timed, where that has a processor and a clock of its own.
-    std::optional<DeviceLock::Claim> share;
-    if (!bench_.greeting().own_clock) {
-      share = bench_.lock().share(bench_.stop());
-      if (!share) return fault(Kind::cancelled, "cancelled");
-    }
+    const auto share = bench_.share_processor();
+    if (!share) return fault(Kind::cancelled, "cancelled");
     tracks_[i].inputs->fill();
   }
   return {};

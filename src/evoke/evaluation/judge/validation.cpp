@@ -63,19 +63,17 @@ RunnerResult<std::optional<Complaint>> validate(
   {
     LoadedKernel kernel(*runner, build);
     // As in a search's gate: see Judging::run_gate.
-    const bool own_clock = bench.greeting().own_clock;
     std::optional<Runner::SharedCalls> shared_calls;
-    if (own_clock) shared_calls.emplace(**runner, bench.lock(), bench.stop());
+    if (bench.greeting().own_clock) {
+      shared_calls.emplace(**runner, bench.lock(), bench.stop());
+    }
     Gate gate(kernel, kOptions, secret_seed());
     CaseFeed feed(bench, cases, std::nullopt);
     while (!feed.done() && !complaint) {
       auto pooled = feed.next();
       if (!pooled) return own_fault(pooled.error());
-      std::optional<DeviceLock::Claim> share;
-      if (!own_clock) {
-        share = bench.lock().share(bench.stop());
-        if (!share) return fault(RunnerFault::Kind::cancelled, "cancelled");
-      }
+      const auto share = bench.share_processor();
+      if (!share) return fault(RunnerFault::Kind::cancelled, "cancelled");
       const CaseResult result = gate.check(**pooled);
       if (!result.failure) continue;
       if (is_of_the_machine(*result.failure)) {

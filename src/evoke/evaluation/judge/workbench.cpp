@@ -113,6 +113,11 @@ RunnerResult<std::shared_ptr<Runner>> Workbench::candidate_runner() {
   return pool_->take(execute_spec(options_.candidate_cpu_seconds));
 }
 
+std::optional<DeviceLock::Claim> Workbench::share_processor() const {
+  if (greeting_.own_clock) return DeviceLock::Claim();
+  return lock_->share(stop());
+}
+
 RunnerResult<GateRunner> Workbench::gate_runner() {
   {
     const std::lock_guard lock(gate_runners_mutex_);

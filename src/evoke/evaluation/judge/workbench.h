@@ -64,6 +64,10 @@ class Workbench {
   const std::shared_ptr<CasePool>& shared_cases() const { return cases_; }
   PassedCases& passed_cases() { return passed_cases_; }
   const DeviceLock& lock() const { return *lock_; }
+  // For work of this processor's: a share of the device where kernels are timed
+  // on it too, and nothing to hold where the device has a processor and a clock
+  // of its own. Empty: stop() said so.
+  std::optional<DeviceLock::Claim> share_processor() const;
   // For gates, beside what races hold.
   DeviceMemory& memory() { return *memory_; }
   CompileCache* compile_cache() { return cache_ ? &*cache_ : nullptr; }
@@ -77,7 +81,7 @@ class Workbench {
   RunnerResult<std::shared_ptr<Runner>> candidate_runner();
   RunnerResult<std::shared_ptr<Runner>> lasting_runner();
   // For a search: one that was given back, where kernels cannot reach the
-  // process that runs them, for to start one takes longer than most gates.
+  // process that runs them, for starting one takes longer than most gates.
   RunnerResult<GateRunner> gate_runner();
   // Holds nothing, and its candidate was right.
   void give_back(GateRunner gate_runner);

@@ -240,7 +240,7 @@ class Answer {
       if (child.code != parent_.code()) {
         child.plan.summary = joined_summary(mate.plan(), name);
       } else if (request_.attempt > 0 &&
-                 child.plan.variants.size() == in_use_.size()) {
+                 child.plan.variants.size() == parent_.plan().variants.size()) {
         move_one(child);
       }
       return child;
