@@ -80,7 +80,8 @@ std::vector<Request> example_requests() {
       Release{{1, 2}},
       Stage{{1, 2, 1}, true, false},
       Go{},
-      Collect{},
+      Digest{},
+      Collect{{2, 1}},
       Measure{1 << 20, true}};
 }
 

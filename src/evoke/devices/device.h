@@ -89,6 +89,12 @@ struct BoundTensor {
 using ProgramId = int;
 using CallId = int;
 
+// Of answers in a device's memory.
+struct DeviceDigests {
+  std::vector<std::string> digests;  // by call; empty: it cannot tell
+  std::string damage;                // as collect() gives it
+};
+
 // The best that probes reach: no kernel is quicker.
 struct DeviceRates {
   double read_bytes_per_s = 0;  // over the footprint asked for
@@ -102,6 +108,7 @@ struct DeviceRates {
 //   stage()     makes all that kernels may write there NaN (all ones), so
 //               that no call finds what an earlier one left
 //   run()       touches the mirrors alone; device_ns() is what it took
+//   digests()   tells answers apart without bringing them back
 //   collect()   brings outputs, scratch and the guard bands around them back
 // and between stage() and collect() the host's memory means nothing. On other
 // devices stage() and collect() have nothing to do.
@@ -135,6 +142,12 @@ class DeviceSession {
   // host cannot see ("changed its input 'key'"); empty when nothing.
   virtual Result<std::string> collect(std::span<const CallId> /*calls*/) {
     return std::string();
+  }
+  // Untimed, after run(). Of each call a digest of its outputs' allocations,
+  // guard bands included: equal bytes have equal ones, and others but by a
+  // chance of 2^-64.
+  virtual Result<DeviceDigests> digests(std::span<const CallId> /*calls*/) {
+    return DeviceDigests();
   }
   // What was seen of the kernels of the latest run, in a stable order: what is
   // wrong comes first. Of a device that watches them; others see nothing.

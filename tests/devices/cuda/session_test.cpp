@@ -207,6 +207,56 @@ TEST_F(CudaSessionTest, AChangedInputIsNamed) {
   EXPECT_EQ(lent.x()[5], 5.0F);
 }
 
+TEST_F(CudaSessionTest, DigestsTellAnswersApartWhereTheyAre) {
+  const CallId call = prepare(plan_of(scale_file("")));
+  float guard = 0;
+  also = [&](const FakeLaunch& launch) {
+    auto* const y =
+        reinterpret_cast<float*>(launch.parameter<DevicePointer>(3));
+    if (guard != 0) y[kNumbers] = guard;
+  };
+  const auto digest = [&] {
+    const std::vector<CallId> calls{call};
+    EXPECT_TRUE(session->stage(calls, true));
+    EXPECT_TRUE(session->run(calls));
+    const auto digests = session->digests(calls);
+    EXPECT_TRUE(digests);
+    EXPECT_EQ(digests->damage, "");
+    EXPECT_EQ(digests->digests.size(), 1U);
+    return digests->digests.at(0);
+  };
+  const std::string first = digest();
+  EXPECT_EQ(digest(), first);
+  guard = 1.0F;
+  EXPECT_NE(digest(), first);
+  guard = 0;
+  lent.x()[3] = 7.0F;
+  EXPECT_NE(digest(), first);
+  // Nothing came to the host.
+  EXPECT_NE(lent.y()[3], 14.0F);
+}
+
+TEST_F(CudaSessionTest, DigestsNameAChangedInput) {
+  const CallId call = prepare(plan_of(scale_file("")));
+  also = [&](const FakeLaunch& launch) {
+    auto* const x =
+        reinterpret_cast<float*>(launch.parameter<DevicePointer>(0));
+    x[5] = 0.0F;
+  };
+  const std::vector<CallId> calls{call};
+  ASSERT_TRUE(session->stage(calls, false));
+  ASSERT_TRUE(session->run(calls));
+  const auto digests = session->digests(calls);
+  ASSERT_TRUE(digests);
+  EXPECT_EQ(digests->damage, "changed its input 'x'");
+}
+
+TEST(Mirrors, RangesThatTouchOrOverlapAreOne) {
+  EXPECT_EQ(joined({}), std::vector<Range>{});
+  EXPECT_EQ(joined({{0, 8}, {8, 8}, {12, 2}, {20, 4}, {21, 10}}),
+            (std::vector<Range>{{0, 16}, {20, 11}}));
+}
+
 std::string with_scratch(const std::string& scratch) {
   std::string text = scale_file("", "", "[scratch]\n" + scratch);
   const std::string writes = "writes = [\"y\"]";

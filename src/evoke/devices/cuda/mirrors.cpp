@@ -47,14 +47,11 @@ void Mirrors::forget(std::span<const std::byte> buffer) {
   mirrors_.erase(found);
 }
 
-Status Mirrors::wipe() {
-  for (const Mirror& mirror : mirrors_) {
-    if (!mirror.writable) continue;
-    for (const Range& gap : gaps_between(mirror.lasting, mirror.bytes)) {
-      const Status status =
-          driver_.fill_bytes(mirror.at(gap.begin), 0xff, gap.bytes, stream_);
-      if (status != kSuccess) return status;
-    }
+Status Mirrors::wipe(const Mirror& mirror) {
+  for (const Range& gap : gaps_between(mirror.lasting, mirror.bytes)) {
+    const Status status =
+        driver_.fill_bytes(mirror.at(gap.begin), 0xff, gap.bytes, stream_);
+    if (status != kSuccess) return status;
   }
   return kSuccess;
 }
@@ -79,6 +76,19 @@ std::vector<Range> gaps_between(const std::map<Range, int>& ranges,
   }
   if (done < bytes) gaps.push_back({done, bytes - done});
   return gaps;
+}
+
+std::vector<Range> joined(const std::set<Range>& ranges) {
+  std::vector<Range> all;
+  for (const Range& range : ranges) {
+    if (all.empty() || range.begin > all.back().end()) {
+      all.push_back(range);
+    } else {
+      Range& last = all.back();
+      last.bytes = std::max(last.end(), range.end()) - last.begin;
+    }
+  }
+  return all;
 }
 
 }  // namespace evoke::cuda

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <list>
 #include <map>
+#include <set>
 #include <span>
 #include <utility>
 #include <vector>
@@ -49,9 +50,9 @@ class Mirrors {
   // forget(). An error: no memory, with how much there is.
   Result<Mirror*> of(const HostBuffer& buffer);
   void forget(std::span<const std::byte> buffer);
-  // Makes every byte that kernels may write, but for what lasts, all ones.
-  // Queued on the stream.
-  Status wipe();
+  // Makes every byte of a writable one, but for what lasts, all ones. Queued
+  // on the stream.
+  Status wipe(const Mirror& mirror);
   // Copies, queued on the stream.
   Status bring(const Mirror& mirror, Range range);
   Status fetch(const Mirror& mirror, Range range);
@@ -65,5 +66,7 @@ class Mirrors {
 // The parts of [0, bytes) that lie in none of the ranges.
 std::vector<Range> gaps_between(const std::map<Range, int>& ranges,
                                 std::size_t bytes);
+// Those that touch or overlap as one.
+std::vector<Range> joined(const std::set<Range>& ranges);
 
 }  // namespace evoke::cuda

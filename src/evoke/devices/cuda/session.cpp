@@ -32,6 +32,11 @@ Result<Range> range_of(const BoundTensor& tensor) {
   return Range{static_cast<std::size_t>(begin - buffer.data()), bytes};
 }
 
+Range with_guards(Range range, std::size_t bytes) {
+  const std::size_t begin = range.begin - std::min(range.begin, kGuardReach);
+  return {begin, std::min(range.end() + kGuardReach, bytes) - begin};
+}
+
 }  // namespace
 
 std::optional<ExitReason> exit_reason_of(Status status) {
@@ -178,6 +183,7 @@ Result<void> CudaSession::bind(Call& call, Program& program,
     if (i < num_problem_tensors) {
       auto& places = (*mirror)->writable ? call.written : call.inputs;
       places.push_back(place);
+      call.num_outputs = call.written.size();
       continue;
     }
     const ResolvedScratch& scratch = plan.scratch[i - num_problem_tensors];
@@ -282,8 +288,14 @@ Result<std::vector<CudaSession::Call*>> CudaSession::find(
 Result<void> CudaSession::stage(std::span<const CallId> calls, bool inputs) {
   auto found = find(calls);
   if (!found) return error_of(found);
-  if (auto wiped = check(mirrors_->wipe(), "wiping memory"); !wiped) {
-    return wiped;
+  std::set<Mirror*> written;
+  for (const Call* call : *found) {
+    for (const Place& place : call->written) written.insert(place.mirror);
+    for (const Place& place : call->lasting) written.insert(place.mirror);
+  }
+  for (const Mirror* mirror : written) {
+    auto wiped = check(mirrors_->wipe(*mirror), "wiping memory");
+    if (!wiped) return wiped;
   }
   if (inputs) {
     for (const Call* call : *found) {
@@ -392,34 +404,76 @@ Result<DeviceRates> CudaSession::measure(int64_t footprint_bytes, bool flops) {
                        flops);
 }
 
-Result<std::string> CudaSession::collect(std::span<const CallId> calls) {
-  auto found = find(calls);
-  if (!found) return error_of(found);
-  // Per buffer, everything between the first and the last byte that the calls
-  // may have written, and the guard bands beyond.
-  std::map<Mirror*, std::pair<std::size_t, std::size_t>> hulls;
-  std::map<std::pair<Mirror*, Range>, std::string> inputs;
-  for (const Call* call : *found) {
-    for (const auto* places : {&call->written, &call->lasting}) {
-      for (const Place& place : *places) {
-        const auto [at, added] = hulls.try_emplace(
-            place.mirror, place.range.begin, place.range.end());
-        if (added) continue;
-        at->second.first = std::min(at->second.first, place.range.begin);
-        at->second.second = std::max(at->second.second, place.range.end());
-      }
-    }
+CudaSession::Inputs CudaSession::inputs_of(std::span<Call* const> calls) {
+  Inputs inputs;
+  for (const Call* call : calls) {
     for (const Place& place : call->inputs) {
       inputs[{place.mirror, place.range}] = place.name;
     }
   }
-  for (const auto& [mirror, hull] : hulls) {
-    const std::size_t begin = hull.first - std::min(hull.first, kGuardReach);
-    const std::size_t end = std::min(hull.second + kGuardReach, mirror->bytes);
-    auto fetched =
-        check(mirrors_->fetch(*mirror, {begin, end - begin}), "outputs");
-    if (!fetched) return error_of(fetched);
+  return inputs;
+}
+
+std::string CudaSession::changed(const Inputs& inputs,
+                                 std::span<const uint64_t> sums) {
+  std::size_t i = 0;
+  for (const auto& [where, name] : inputs) {
+    const auto& [mirror, range] = where;
+    if (sums[i++] == mirror->inputs[range]) continue;
+    return "changed its input '" + name + "'";
   }
+  return std::string();
+}
+
+Result<DeviceDigests> CudaSession::digests(std::span<const CallId> calls) {
+  auto found = find(calls);
+  if (!found) return error_of(found);
+  const Inputs inputs = inputs_of(*found);
+  std::vector<Tools::Bytes> bytes;
+  for (const auto& [where, name] : inputs) {
+    bytes.push_back({where.first->at(where.second.begin), where.second.bytes});
+  }
+  for (const Call* call : *found) {
+    for (std::size_t i = 0; i < call->num_outputs; ++i) {
+      const Place& place = call->written[i];
+      bytes.push_back({place.mirror->at(place.range.begin), place.range.bytes});
+    }
+  }
+  auto sums = tools_->checksums(bytes);
+  if (!sums) return error_of(sums);
+  DeviceDigests digests;
+  digests.damage = changed(inputs, *sums);
+  auto sum = sums->begin() + static_cast<std::ptrdiff_t>(inputs.size());
+  for (const Call* call : *found) {
+    std::string digest;
+    for (std::size_t i = 0; i < call->num_outputs; ++i) {
+      digest += fmt::format("{:016x}", *sum++);
+    }
+    digests.digests.push_back(std::move(digest));
+  }
+  return digests;
+}
+
+// Everything that the calls may have written, and the guard bands beyond.
+Result<std::string> CudaSession::collect(std::span<const CallId> calls) {
+  auto found = find(calls);
+  if (!found) return error_of(found);
+  std::map<Mirror*, std::set<Range>> written;
+  for (const Call* call : *found) {
+    for (const auto* places : {&call->written, &call->lasting}) {
+      for (const Place& place : *places) {
+        written[place.mirror].insert(
+            with_guards(place.range, place.mirror->bytes));
+      }
+    }
+  }
+  for (const auto& [mirror, ranges] : written) {
+    for (const Range& range : joined(ranges)) {
+      auto fetched = check(mirrors_->fetch(*mirror, range), "outputs");
+      if (!fetched) return error_of(fetched);
+    }
+  }
+  const Inputs inputs = inputs_of(*found);
   std::vector<Tools::Bytes> bytes;
   for (const auto& [where, name] : inputs) {
     bytes.push_back({where.first->at(where.second.begin), where.second.bytes});
@@ -430,13 +484,7 @@ Result<std::string> CudaSession::collect(std::span<const CallId> calls) {
   }
   auto sums = tools_->checksums(bytes);
   if (!sums) return error_of(sums);
-  std::size_t i = 0;
-  for (const auto& [where, name] : inputs) {
-    const auto& [mirror, range] = where;
-    if ((*sums)[i++] == mirror->inputs[range]) continue;
-    return "changed its input '" + name + "'";
-  }
-  return std::string();
+  return changed(inputs, *sums);
 }
 
 }  // namespace evoke::cuda

@@ -43,6 +43,7 @@ class CudaSession final : public DeviceSession {
   void get_ready() override;
   Result<void> run(std::span<const CallId> calls) override;
   std::optional<int64_t> device_ns() const override { return device_ns_; }
+  Result<DeviceDigests> digests(std::span<const CallId> calls) override;
   Result<std::string> collect(std::span<const CallId> calls) override;
   Result<DeviceRates> measure(int64_t footprint_bytes, bool flops) override;
 
@@ -57,7 +58,8 @@ class CudaSession final : public DeviceSession {
   struct Call {
     ProgramId program = 0;
     std::vector<Place> inputs;
-    std::vector<Place> written;  // outputs and scratch that does not last
+    std::vector<Place> written;  // outputs, then scratch that does not last
+    std::size_t num_outputs = 0;
     std::vector<Place> lasting;  // self_reset scratch
     struct Fill {
       DevicePointer data = 0;
@@ -76,6 +78,11 @@ class CudaSession final : public DeviceSession {
   // Inputs that are not on the device yet; with `again`, all.
   Result<void> bring_inputs(const Call& call, bool again);
   Result<std::vector<Call*>> find(std::span<const CallId> calls);
+  using Inputs = std::map<std::pair<Mirror*, Range>, std::string>;  // names
+  static Inputs inputs_of(std::span<Call* const> calls);
+  // `sums`: of the inputs, in their order. Empty when they are as they were.
+  static std::string changed(const Inputs& inputs,
+                             std::span<const uint64_t> sums);
   Result<void> build_graph(std::span<const CallId> calls);
   void touch(std::span<const CallId> calls);
   void drop_graph();

@@ -235,7 +235,8 @@ RunnerResult<void> Arm::run_untimed(std::span<const int> slots,
   auto pushed = push(slots);
   if (!pushed) return pushed;
   protocol::Stage stage;
-  stage.collect = true;
+  // Kernels' answers are looked at in a device's own memory first.
+  stage.collect = baseline_ || !has_own_clock();
   for (const int slot : slots) {
     stage.calls.push_back(calls_[static_cast<std::size_t>(slot)]);
   }
@@ -252,7 +253,7 @@ RunnerResult<void> Arm::run_untimed(std::span<const int> slots,
   const double us =
       static_cast<double>(ns) * 1e-3 / static_cast<double>(slots.size());
   estimated_us_ = std::min(estimated_us_, us);
-  return pull(slots);
+  return {};
 }
 
 // As many of the first slots as have different outputs and are run in time.
@@ -286,15 +287,11 @@ RunnerResult<std::optional<ArmFailure>> Arm::ensure(std::span<const int> slots,
     auto ran = run_untimed(batch, timeout_ms);
     if (!ran) return fault_of(ran);
     if (!damage_.empty()) return ArmFailure{true, false, damage_};
-    if (scratch_) {
-      if (const auto damage = scratch_->damage(
-              memory_.workspace.at(scratch_offset_, scratch_->total_bytes()))) {
-        return ArmFailure{damage->out_of_bounds, false, damage->message};
-      }
-    }
-    if (auto failure = check_all(batch)) {
+    auto failure = look_at(batch);
+    if (!failure) return failure;
+    if (*failure) {
       if (!baseline_) return failure;
-      if (wrong_.empty()) wrong_ = failure->message;
+      if (wrong_.empty()) wrong_ = (*failure)->message;
     }
     for (const int slot : batch) {
       ensured_[static_cast<std::size_t>(slot)] = true;
@@ -304,6 +301,10 @@ RunnerResult<std::optional<ArmFailure>> Arm::ensure(std::span<const int> slots,
   }
   return std::nullopt;
 }
+
+// Several where the cores have nothing else to do: kernels run on another
+// processor.
+int Arm::num_checkers() const { return has_own_clock() ? kMostCheckers : 1; }
 
 // Against the truth the first time a copy is answered, bitwise from then on.
 std::optional<ArmFailure> Arm::check(int slot, const std::string& hash,
@@ -372,14 +373,17 @@ RunnerResult<std::optional<int64_t>> Arm::go(int64_t timeout_ms) {
 
 RunnerResult<std::optional<ArmFailure>> Arm::verify() {
   if (baseline_) return std::nullopt;
-  if (runner_->greeting().own_memory) {
-    auto collected = runner_->call(protocol::Collect{}, kSetupTimeoutMs);
-    if (!collected) return fault_of(collected);
-    if (!collected->damage.empty()) {
-      return ArmFailure{true, false, collected->damage};
-    }
+  return look_at(staged_);
+}
+
+RunnerResult<std::optional<ArmFailure>> Arm::look_at(
+    std::span<const int> slots) {
+  std::vector<std::string> hashes;
+  if (!baseline_ && runner_->greeting().own_memory) {
+    auto failure = collect(slots, hashes);
+    if (!failure || *failure) return failure;
   }
-  auto pulled = pull(staged_);
+  auto pulled = pull(slots);
   if (!pulled) return fault_of(pulled);
   if (scratch_) {
     if (const auto damage = scratch_->damage(
@@ -387,14 +391,53 @@ RunnerResult<std::optional<ArmFailure>> Arm::verify() {
       return ArmFailure{damage->out_of_bounds, false, damage->message};
     }
   }
-  return check_all(staged_);
+  if (hashes.empty()) hashes = hashes_of(slots);
+  return check_all(slots, hashes);
 }
 
-// On several threads where the cores have nothing else to do: kernels run on
-// another processor.
-std::optional<ArmFailure> Arm::check_all(std::span<const int> slots) {
-  const int num_threads = has_own_clock() ? kMostCheckers : 1;
-  const std::vector<std::string> hashes = hashes_of(slots, num_threads);
+// Most answers are known already: to bring them over and hash them here takes
+// ten times as long as the block.
+RunnerResult<std::optional<ArmFailure>> Arm::collect(
+    std::span<const int> slots, std::vector<std::string>& hashes) {
+  auto digests = runner_->call(protocol::Digest{}, kSetupTimeoutMs);
+  if (!digests) return fault_of(digests);
+  if (!digests->damage.empty()) {
+    return ArmFailure{true, false, digests->damage};
+  }
+  hashes = std::move(digests->digests);
+  if (!hashes.empty() && hashes.size() != slots.size()) {
+    runner_->cancel();
+    return fault(RunnerFault::Kind::garbage,
+                 "the runner gave another number of digests");
+  }
+  protocol::Collect unknown;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const bool known = !hashes.empty() && is_decided(slots[i], hashes[i]);
+    // Scratch is looked at in any case, and comes along with a call.
+    const bool for_scratch = scratch_ && scratch_->total_bytes() > 0 && i == 0;
+    if (known && !for_scratch) continue;
+    unknown.calls.push_back(calls_[static_cast<std::size_t>(slots[i])]);
+  }
+  if (unknown.calls.empty()) return std::nullopt;
+  auto collected = runner_->call(unknown, kSetupTimeoutMs);
+  if (!collected) return fault_of(collected);
+  if (!collected->damage.empty()) {
+    return ArmFailure{true, false, collected->damage};
+  }
+  return std::nullopt;
+}
+
+// Whether the answer need not be looked at any closer.
+bool Arm::is_decided(int slot, const std::string& hash) const {
+  const int copy = slots_[static_cast<std::size_t>(slot)];
+  const bool compared =
+      !right_[static_cast<std::size_t>(copy)].empty() && !atomics_;
+  return compared || inputs_->knows(copy, hash);
+}
+
+std::optional<ArmFailure> Arm::check_all(
+    std::span<const int> slots, const std::vector<std::string>& hashes) {
+  const int num_threads = num_checkers();
   const int threads_per_slot =
       std::max(1, num_threads / std::max(1, static_cast<int>(slots.size())));
   std::vector<std::optional<ArmFailure>> failures(slots.size());
@@ -408,12 +451,11 @@ std::optional<ArmFailure> Arm::check_all(std::span<const int> slots) {
 }
 
 // Of each output the hash of its pieces' hashes.
-std::vector<std::string> Arm::hashes_of(std::span<const int> slots,
-                                        int num_threads) const {
+std::vector<std::string> Arm::hashes_of(std::span<const int> slots) const {
   const auto num_pieces = static_cast<std::size_t>(
       (output_bytes_ + kHashedBytes - 1) / kHashedBytes);
   std::vector<std::string> pieces(slots.size() * num_pieces);
-  in_parallel(num_threads, pieces.size(), [&](std::size_t i) {
+  in_parallel(num_checkers(), pieces.size(), [&](std::size_t i) {
     const std::size_t begin = i % num_pieces * kHashedBytes;
     const auto output = output_of(slots[i / num_pieces]).subspan(begin);
     pieces[i] = hash_hex(

@@ -106,10 +106,20 @@ class Arm {
       std::shared_ptr<TimingInputs> inputs, std::vector<int> slots,
       ArmMemory* memory);
   RunnerResult<void> lend_memory(int64_t scratch_bytes);
-  // `hash`: of the slot's output.
+  // Of calls that were the last to run: brings back what has to be seen, and
+  // checks the answers.
+  RunnerResult<std::optional<ArmFailure>> look_at(std::span<const int> slots);
+  // The same in a device's own memory. `hashes`: by slot; none where the device
+  // gives no digests.
+  RunnerResult<std::optional<ArmFailure>> collect(
+      std::span<const int> slots, std::vector<std::string>& hashes);
+  bool is_decided(int slot, const std::string& hash) const;
+  int num_checkers() const;
+  // `hash`: of the slot's output, the judge's own or the device's digest.
   std::optional<ArmFailure> check(int slot, const std::string& hash,
                                   int num_threads);
-  std::optional<ArmFailure> check_all(std::span<const int> slots);
+  std::optional<ArmFailure> check_all(std::span<const int> slots,
+                                      const std::vector<std::string>& hashes);
   int64_t output_offset(int slot) const;
   std::span<std::byte> output_of(int slot) const;
   std::vector<int> next_batch(std::span<const int> slots) const;
@@ -120,8 +130,7 @@ class Arm {
   // Both sides begin a block alike, whatever happened in between: code and
   // stacks in the caches, threads awake.
   RunnerResult<void> wake(int64_t timeout_ms);
-  std::vector<std::string> hashes_of(std::span<const int> slots,
-                                     int num_threads) const;
+  std::vector<std::string> hashes_of(std::span<const int> slots) const;
   RunnerResult<void> run_untimed(std::span<const int> slots,
                                  int64_t timeout_ms);
 

@@ -92,6 +92,11 @@ CheckReport TimingInputs::check(int copy, std::span<const std::byte> output,
   return report;
 }
 
+bool TimingInputs::knows(int copy, const std::string& hash) const {
+  const std::lock_guard lock(mutex_);
+  return right_.contains({copy, hash});
+}
+
 std::vector<int> TimingInputs::next_copies(int count) {
   const uint64_t first = next_.fetch_add(static_cast<uint64_t>(count));
   std::vector<int> copies;

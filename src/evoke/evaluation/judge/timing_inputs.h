@@ -50,9 +50,12 @@ class TimingInputs {
 
   // Thread-safe, like what follows. Looks at an answer that was right before,
   // whoever gave it, no closer than that it is the same. `hash` is of all of
-  // `output`.
+  // `output`, always made in the same way.
   CheckReport check(int copy, std::span<const std::byte> output,
                     std::string hash, int num_threads);
+
+  // Whether check() would look no closer.
+  bool knows(int copy, const std::string& hash) const;
 
   // The next `count` places of a rotation over all copies that goes on
   // through all races: a place comes back only after all others. The copies
@@ -79,7 +82,7 @@ class TimingInputs {
   std::vector<int> order_;   // copies
   std::vector<int> places_;  // of copies in `order_`
   std::atomic<uint64_t> next_{0};
-  std::mutex mutex_;                             // guards what follows
+  mutable std::mutex mutex_;                     // guards what follows
   std::set<std::pair<int, std::string>> right_;  // copies, hashes of answers
 };
 

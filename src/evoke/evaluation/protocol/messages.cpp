@@ -446,9 +446,28 @@ Result<Collected> Collected::from_json(const Json& json) {
   return reader.finish(std::move(collected));
 }
 
-Json Collect::to_json() const { return Json::object(); }
+Json Collect::to_json() const { return {{"calls", calls}}; }
 Result<Collect> Collect::from_json(const Json& json) {
-  return JsonReader(json, "collect").finish(Collect{});
+  JsonReader reader(json, "collect");
+  Collect collect;
+  collect.calls = reader.indices("calls");
+  return reader.finish(std::move(collect));
+}
+
+Json Digests::to_json() const {
+  return {{"digests", digests}, {"damage", damage}};
+}
+Result<Digests> Digests::from_json(const Json& json) {
+  JsonReader reader(json, "digests");
+  Digests digests;
+  digests.digests = reader.texts("digests");
+  digests.damage = reader.text("damage");
+  return reader.finish(std::move(digests));
+}
+
+Json Digest::to_json() const { return Json::object(); }
+Result<Digest> Digest::from_json(const Json& json) {
+  return JsonReader(json, "digest").finish(Digest{});
 }
 
 Json MachineRates::to_json() const {

@@ -280,14 +280,32 @@ struct Collected {
   static Result<Collected> from_json(const Json& json);
 };
 
-// Brings outputs, scratch and guard bands of the latest run into the lent
-// memory, where the device has its own; nothing to do elsewhere.
+// Brings outputs, scratch and guard bands of some calls of the latest run into
+// the lent memory, where the device has its own; nothing to do elsewhere.
 struct Collect {
   static constexpr std::string_view kType = "collect";
   using Reply = Collected;
+  std::vector<int> calls;
 
   Json to_json() const;
   static Result<Collect> from_json(const Json& json);
+};
+
+struct Digests {
+  std::vector<std::string> digests;  // DeviceSession::digests
+  std::string damage;                // as of Collected
+
+  Json to_json() const;
+  static Result<Digests> from_json(const Json& json);
+};
+
+// Of the staged calls' answers, where the device has memory of its own.
+struct Digest {
+  static constexpr std::string_view kType = "digest";
+  using Reply = Digests;
+
+  Json to_json() const;
+  static Result<Digest> from_json(const Json& json);
 };
 
 // --- role measure ---------------------------------------------------------
@@ -313,7 +331,7 @@ struct Measure {
 
 using Request = std::variant<Hello, Compile, AddBuffer, DropBuffer, WriteBuffer,
                              ReadBuffer, Load, Unload, Prepare, PrepareBaseline,
-                             Release, Stage, Go, Collect, Measure>;
+                             Release, Stage, Go, Digest, Collect, Measure>;
 
 // The frame around every message: version, nonce, number and type.
 struct Envelope {

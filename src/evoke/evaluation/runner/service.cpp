@@ -281,10 +281,17 @@ Result<protocol::Ran> Service::handle(const protocol::Go& /*request*/) {
   return reply;
 }
 
-Result<protocol::Collected> Service::handle(
-    const protocol::Collect& /*request*/) {
+Result<protocol::Digests> Service::handle(const protocol::Digest& /*request*/) {
+  if (!device_.session) return protocol::Digests{};
+  auto digests = device_.session->digests(staged_);
+  if (!digests) return error_of(digests);
+  return protocol::Digests{std::move(digests->digests),
+                           to_valid_utf8(digests->damage)};
+}
+
+Result<protocol::Collected> Service::handle(const protocol::Collect& request) {
   if (!device_.session) return protocol::Collected{};
-  auto damage = device_.session->collect(staged_);
+  auto damage = device_.session->collect(request.calls);
   if (!damage) return error_of(damage);
   return protocol::Collected{to_valid_utf8(*damage)};
 }

@@ -47,6 +47,7 @@ class Service {
   Result<protocol::Done> handle(const protocol::Release& request);
   Result<protocol::Done> handle(const protocol::Stage& request);
   Result<protocol::Ran> handle(const protocol::Go& request);
+  Result<protocol::Digests> handle(const protocol::Digest& request);
   Result<protocol::Collected> handle(const protocol::Collect& request);
   Result<protocol::MachineRates> handle(const protocol::Measure& request);
 
