@@ -31,15 +31,21 @@ Opponent::Opponent(Workbench& bench, Inputs inputs, std::string baseline,
 RunnerResult<std::shared_ptr<Opponent::Side>> Opponent::side() {
   const std::lock_guard lock(mutex_);
   if (side_ && side_->runner->usable()) return side_;
-  auto started =
-      start(/*practice_calls=*/0, std::vector<bool>(inputs_.size(), false));
+  auto runner =
+      build_ ? bench_.lasting_runner() : bench_.baseline_runner(name_);
+  if (!runner) return fault_of(runner);
+  const auto share = bench_.lock().share(bench_.stop());
+  if (!share) return fault(Kind::cancelled, "cancelled");
+  auto started = start(std::move(*runner), /*practice_calls=*/0,
+                       std::vector<bool>(inputs_.size(), false));
   if (started) side_ = *started;
   return started;
 }
 
 RunnerResult<std::shared_ptr<Opponent::Side>> Opponent::fresh_side(
-    int practice_calls, const std::vector<bool>& left_out) {
-  return start(practice_calls, left_out);
+    std::shared_ptr<Runner> runner, int practice_calls,
+    const std::vector<bool>& left_out) {
+  return start(std::move(runner), practice_calls, left_out);
 }
 
 void Opponent::restart() {
@@ -53,18 +59,12 @@ std::string Opponent::version() const {
 }
 
 RunnerResult<std::shared_ptr<Opponent::Side>> Opponent::start(
-    int practice_calls, const std::vector<bool>& left_out) {
-  const auto share = bench_.lock().share(bench_.stop());
-  if (!share) return fault(Kind::cancelled, "cancelled");
-  // A fresh one is as its opponent's: both were started ahead.
-  auto runner = !build_              ? bench_.baseline_runner(name_)
-                : practice_calls > 0 ? bench_.candidate_runner()
-                                     : bench_.lasting_runner();
-  if (!runner) return fault_of(runner);
+    std::shared_ptr<Runner> runner, int practice_calls,
+    const std::vector<bool>& left_out) {
   const auto side = std::make_shared<Side>();
   side->cache_state = options_.cache_state;
-  side->runner = *runner;
-  if (build_) side->kernel.emplace(std::move(*runner), *build_);
+  side->runner = runner;
+  if (build_) side->kernel.emplace(std::move(runner), *build_);
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
     if (left_out.at(i)) {
       side->arms.emplace_back();

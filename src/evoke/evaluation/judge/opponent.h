@@ -50,9 +50,10 @@ class Opponent {
   RunnerResult<std::shared_ptr<Side>> side();
   // Another process, for the caller alone, which has run so many copies of
   // each shape for practice and knows none of the others. Shapes left out (one
-  // answer for each) have no arm. Kernels only.
+  // answer for each) have no arm. Kernels only; the caller holds the device.
   RunnerResult<std::shared_ptr<Side>> fresh_side(
-      int practice_calls, const std::vector<bool>& left_out);
+      std::shared_ptr<Runner> runner, int practice_calls,
+      const std::vector<bool>& left_out);
   // The next side() is a fresh process.
   void restart();
 
@@ -63,7 +64,8 @@ class Opponent {
 
  private:
   // practice_calls 0: every copy.
-  RunnerResult<std::shared_ptr<Side>> start(int practice_calls,
+  RunnerResult<std::shared_ptr<Side>> start(std::shared_ptr<Runner> runner,
+                                            int practice_calls,
                                             const std::vector<bool>& left_out);
   RunnerResult<void> add_arm(Side& side,
                              const std::shared_ptr<TimingInputs>& inputs,

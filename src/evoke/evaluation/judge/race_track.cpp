@@ -45,7 +45,9 @@ RaceTrack::RaceTrack(Workbench& bench, Workload workload,
       options_(options),
       noise_(options_.like != nullptr ? options_.like->noise_
                                       : std::make_shared<Noise>()),
-      turns_(bench.lock()) {
+      turns_(options_.like != nullptr
+                 ? options_.like->turns_
+                 : std::make_shared<RaceTurns>(bench.lock())) {
   // A device's own clock is the steadier one.
   if (options_.like == nullptr && bench_.greeting().own_clock) {
     options_.same_kernel_pairs /= 2;
@@ -286,7 +288,7 @@ RunnerResult<RaceResult> RaceTrack::race_in_stall(const KernelBuild& candidate,
   // Starts with a share in hand, so before the turn.
   auto side = opponent.side();
   if (!side) return blame_opponent(opponent, side.error());
-  const auto turn = turns_.take(bench_.stop());
+  const auto turn = turns_->take(bench_.stop());
   if (!turn) return fault(Kind::cancelled, "cancelled");
   const int64_t begin_ns = monotonic_ns();
   auto result = race_in_turn(candidate, opponent, **side, request);
@@ -304,7 +306,7 @@ RunnerResult<RaceResult> RaceTrack::race_in_turn(const KernelBuild& candidate,
                                                  const Request& request) {
   for (;;) {
     if (!stall_) {
-      auto runner = bench_.lasting_runner();
+      auto runner = bench_.lasting_runner(Starting::at_once);
       if (!runner) return fault_of(runner);
       stall_.emplace(std::move(*runner));
       for (std::size_t i = 0; i < tracks_.size(); ++i) {

@@ -159,6 +159,11 @@ class RaceTrack {
     std::unique_ptr<Race> race;
     int wanted_pairs = 0;
   };
+  // Of two fresh processes; the candidate's arms lie in the entries.
+  struct UnseenPair {
+    std::shared_ptr<Opponent::Side> opponent;
+    std::vector<Entry> entries;
+  };
   // Where one candidate after another is timed on a device with memory of its
   // own: to bring all inputs there takes longer than to time them. Programs
   // run on the device alone and are unloaded; beside inputs only the memory of
@@ -201,6 +206,11 @@ class RaceTrack {
                                       Opponent& opponent,
                                       std::vector<Tally>& tallies,
                                       RaceResult& result);
+  RunnerResult<UnseenPair> practise_unseen(LoadedKernel& candidate,
+                                           Opponent& opponent,
+                                           std::shared_ptr<Runner> other,
+                                           const std::vector<bool>& left_out,
+                                           RaceResult& result);
   RunnerResult<RaceResult> race_seen(LoadedKernel& candidate,
                                      Opponent& opponent,
                                      const Request& request);
@@ -257,7 +267,7 @@ class RaceTrack {
   // Held inside the exclusive claim, which keeps threads apart as well but is
   // a matter of the operating system: the language knows mutexes only.
   std::mutex timing_;
-  RaceTurns turns_;  // guards stall_
+  std::shared_ptr<RaceTurns> turns_;  // as noise_; guards stall_
   std::optional<Stall> stall_;
 
   mutable std::mutex mutex_;  // guards what follows

@@ -7,7 +7,7 @@
 namespace evoke::judge {
 namespace {
 
-constexpr int64_t kLongestClaimNs = 2'000'000'000;
+constexpr int64_t kLongestClaimNs = 4'000'000'000;
 constexpr int64_t kLongestRestNs = 2'000'000'000;
 // Of a claim's time, when candidates wait already.
 constexpr int64_t kShortRest = 4;
@@ -25,17 +25,18 @@ std::optional<RaceTurns::Turn> RaceTurns::take(
       if (stop()) return std::nullopt;
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
-    asked_ns_ = now_ns_();
+    const int64_t asked_ns = now_ns_();
     claim_ = lock_.claim(stop);
     if (!claim_) return std::nullopt;
-    claim_ns = now_ns_() - asked_ns_;
+    claimed_ns_ = now_ns_();
+    claim_ns = claimed_ns_ - asked_ns;
   }
   return Turn(this, std::move(alone), claim_ns);
 }
 
 void RaceTurns::end() {
   const int64_t now_ns = now_ns_();
-  const int64_t lasted_ns = now_ns - asked_ns_;
+  const int64_t lasted_ns = now_ns - claimed_ns_;
   const bool candidates_wait = waiting_ > 0;
   if (candidates_wait && lasted_ns < kLongestClaimNs) return;
   const bool calls_wait = lock_.shares_wait();

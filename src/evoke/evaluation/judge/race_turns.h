@@ -60,7 +60,7 @@ class RaceTurns {
   std::atomic<int> waiting_ = 0;
   std::mutex mutex_;  // held for as long as a turn lasts; guards what follows
   std::optional<DeviceLock::Claim> claim_;
-  int64_t asked_ns_ = 0;  // when the claim was asked for
+  int64_t claimed_ns_ = 0;  // since when the claim is held
   int64_t rest_until_ns_ = 0;
 };
 

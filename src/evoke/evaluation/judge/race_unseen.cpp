@@ -65,64 +65,41 @@ RunnerResult<void> RaceTrack::race_once_unseen(const KernelBuild& candidate,
                                                Opponent& opponent,
                                                std::vector<Tally>& tallies,
                                                RaceResult& result) {
-  std::optional<ScopeTimer> practice(result.practice_ns);
   std::vector<bool> not_wanted;
   for (const Tally& tally : tallies) not_wanted.push_back(tally.missing <= 0);
-  // Where they take nothing from each other the sides practise at a time.
-  auto fresh = std::async(
-      bench_.greeting().own_clock ? std::launch::async : std::launch::deferred,
-      [&] { return opponent.fresh_side(kPracticeCalls, not_wanted); });
-  if (!bench_.greeting().own_clock) fresh.wait();
   auto runner = bench_.candidate_runner();
   if (!runner) return fault_of(runner);
+  auto other = bench_.candidate_runner();
+  if (!other) return fault_of(other);
+  // A turn of its own, as one candidate of a search has, from practice to the
+  // end of both processes.
+  std::optional<RaceTurns::Turn> turn;
+  std::optional<DeviceLock::Claim> held;
+  if (bench_.greeting().own_clock) {
+    if (auto taken = turns_->take(bench_.stop())) {
+      result.claim_ns += taken->claim_ns();
+      turn.emplace(*std::move(taken));
+    }
+  } else {
+    held = bench_.lock().share(bench_.stop());
+  }
+  if (!turn && !held) return fault(Kind::cancelled, "cancelled");
   LoadedKernel kernel(std::move(*runner), candidate);
-  std::vector<std::unique_ptr<Arm>> arms(tracks_.size());
-  {
-    const auto share = bench_.lock().share(bench_.stop());
-    if (!share) return fault(Kind::cancelled, "cancelled");
-    for (std::size_t i = 0; i < tracks_.size(); ++i) {
-      if (not_wanted[i]) continue;
-      std::optional<ArmFailure> failure;
-      auto arm = practised(kernel, nullptr, i, CacheState::cold, failure);
-      if (!arm) return fault_of(arm);
-      if (failure) {
-        result.failure =
-            RaceFailure{tracks_[i].shape.shape.name, std::move(*failure)};
-        return {};
-      }
-      arms[i] = std::move(*arm);
-    }
+  auto pair =
+      practise_unseen(kernel, opponent, std::move(*other), not_wanted, result);
+  if (!pair) return fault_of(pair);
+  if (result.failure) return {};
+  if (!turn) {
+    held.reset();
+    held = bench_.lock().claim(bench_.stop());
+    if (!held) return fault(Kind::cancelled, "cancelled");
   }
-  // With no share in hand: the opponent waits for one of its own.
-  auto started = fresh.get();
-  if (!started) return blame_opponent(opponent, started.error());
-  Opponent::Side& side = **started;
-  std::vector<Entry> entries;
-  {
-    const auto share = bench_.lock().share(bench_.stop());
-    if (!share) return fault(Kind::cancelled, "cancelled");
-    for (std::size_t i = 0; i < tracks_.size(); ++i) {
-      if (!arms[i]) continue;
-      entries.push_back(enter(std::move(arms[i]), i, side, /*unseen=*/true));
-    }
-    // Not before all memory is there: what a process maps later takes from it
-    // the addresses that a GPU remembers, and from its opponent nothing.
-    for (Entry& entry : entries) {
-      auto prepared = entry.race->prepare(entry.wanted_pairs);
-      if (!prepared) return prepared;
-    }
+  auto ran = run(pair->entries, /*tries_per_pair=*/1, result);
+  if (!ran && !pair->opponent->runner->usable()) {
+    return blame_opponent(opponent, ran.error());
   }
-  practice.reset();
-  {
-    const auto claim = bench_.lock().claim(bench_.stop());
-    if (!claim) return fault(Kind::cancelled, "cancelled");
-    auto ran = run(entries, /*tries_per_pair=*/1, result);
-    if (!ran && !side.runner->usable()) {
-      return blame_opponent(opponent, ran.error());
-    }
-    if (!ran || result.failure) return ran;
-  }
-  for (Entry& entry : entries) {
+  if (!ran || result.failure) return ran;
+  for (const Entry& entry : pair->entries) {
     Tally& tally = tallies[entry.shape];
     const auto& pairs = entry.race->pairs();
     tally.pairs.insert(tally.pairs.end(), pairs.begin(), pairs.end());
@@ -131,6 +108,48 @@ RunnerResult<void> RaceTrack::race_once_unseen(const KernelBuild& candidate,
     tally.calls_per_block = entry.race->calls_per_block();
   }
   return {};
+}
+
+RunnerResult<RaceTrack::UnseenPair> RaceTrack::practise_unseen(
+    LoadedKernel& candidate, Opponent& opponent, std::shared_ptr<Runner> other,
+    const std::vector<bool>& left_out, RaceResult& result) {
+  const ScopeTimer timer(result.practice_ns);
+  // Where they take nothing from each other the sides practise at a time.
+  auto fresh = std::async(
+      bench_.greeting().own_clock ? std::launch::async : std::launch::deferred,
+      [&] {
+        return opponent.fresh_side(std::move(other), kPracticeCalls, left_out);
+      });
+  if (!bench_.greeting().own_clock) fresh.wait();
+  std::vector<std::unique_ptr<Arm>> arms(tracks_.size());
+  for (std::size_t i = 0; i < tracks_.size(); ++i) {
+    if (left_out[i]) continue;
+    std::optional<ArmFailure> failure;
+    auto arm = practised(candidate, nullptr, i, CacheState::cold, failure);
+    if (!arm) return fault_of(arm);
+    if (failure) {
+      result.failure =
+          RaceFailure{tracks_[i].shape.shape.name, std::move(*failure)};
+      return UnseenPair();
+    }
+    arms[i] = std::move(*arm);
+  }
+  auto started = fresh.get();
+  if (!started) return blame_opponent(opponent, started.error());
+  UnseenPair pair;
+  pair.opponent = std::move(*started);
+  for (std::size_t i = 0; i < tracks_.size(); ++i) {
+    if (!arms[i]) continue;
+    pair.entries.push_back(
+        enter(std::move(arms[i]), i, *pair.opponent, /*unseen=*/true));
+  }
+  // Not before all memory is there: what a process maps later takes from it
+  // the addresses that a GPU remembers, and from its opponent nothing.
+  for (Entry& entry : pair.entries) {
+    auto prepared = entry.race->prepare(entry.wanted_pairs);
+    if (!prepared) return fault_of(prepared);
+  }
+  return pair;
 }
 
 RunnerResult<void> RaceTrack::race_same_kernel_unseen(

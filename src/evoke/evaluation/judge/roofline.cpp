@@ -26,7 +26,7 @@ RunnerResult<Roofline> measure_roofline(RunnerPool& pool,
   RunnerSpec spec;
   spec.role = protocol::Role::measure;
   spec.device = options.device;
-  auto runner = pool.take(spec);
+  auto runner = pool.take(spec, Starting::at_once);
   if (!runner) return fault_of(runner);
   Roofline roofline;
   roofline.cold_bytes =

@@ -13,7 +13,7 @@ namespace {
 
 // Spares are started so many at a time that this many times make all. Nothing
 // is timed meanwhile, and a GPU's driver takes 0.3 s for one, 0.8 for four.
-constexpr int kBatches = 4;
+constexpr int kBatches = 2;
 
 }  // namespace
 
@@ -36,17 +36,31 @@ void RunnerPool::keep_spares(const RunnerSpec& spec, int count) {
   changed_.notify_all();
 }
 
-RunnerResult<std::shared_ptr<Runner>> RunnerPool::take(const RunnerSpec& spec) {
-  std::unique_lock lock(mutex_);
+std::shared_ptr<Runner> RunnerPool::take_spare(const RunnerSpec& spec) {
+  const std::lock_guard lock(mutex_);
   std::erase_if(handed_out_, [](const auto& each) { return each.expired(); });
   auto& ready = spares_[spec];
-  if (!ready.empty() && !cancelled_) {
-    std::shared_ptr<Runner> runner = std::move(ready.front());
-    ready.pop_front();
-    handed_out_.push_back(runner);
-    changed_.notify_all();
-    return runner;
+  if (ready.empty() || cancelled_) return nullptr;
+  std::shared_ptr<Runner> runner = std::move(ready.front());
+  ready.pop_front();
+  handed_out_.push_back(runner);
+  changed_.notify_all();
+  return runner;
+}
+
+RunnerResult<std::shared_ptr<Runner>> RunnerPool::take(const RunnerSpec& spec,
+                                                       Starting starting) {
+  if (auto spare = take_spare(spec)) return spare;
+  std::optional<DeviceLock::Claim> share;
+  if (options_.device_lock && starting == Starting::in_a_share) {
+    share = options_.device_lock->share([this] {
+      const std::lock_guard again(mutex_);
+      return cancelled_ || stopping_;
+    });
+    if (!share) return fault(Kind::cancelled, "cancelled");
+    if (auto spare = take_spare(spec)) return spare;
   }
+  std::unique_lock lock(mutex_);
   const auto order = std::make_shared<Order>();
   order->spec = spec;
   orders_.push_back(order);

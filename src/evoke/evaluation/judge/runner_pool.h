@@ -24,9 +24,14 @@ struct RunnerPoolOptions {
   std::string program;  // path of evoke_runner
   RunnerLimits limits;
   bool shared_memory = true;  // false: everything goes through the socket
-  // Spares are made while holding a share of this; null: at any time.
+  // Of the device that runners use. Null: they start at any time.
   const DeviceLock* device_lock = nullptr;
 };
+
+// To start a process disturbs who is timed, so a share of the device is held
+// meanwhile; not where the caller holds the device, or the process leaves it
+// alone.
+enum class Starting { in_a_share, at_once };
 
 class RunnerPool {
  public:
@@ -38,7 +43,8 @@ class RunnerPool {
   // How many fresh runners of a kind to keep ready.
   void keep_spares(const RunnerSpec& spec, int count);
   // A fresh runner that has greeted; waits when no spare is ready.
-  RunnerResult<std::shared_ptr<Runner>> take(const RunnerSpec& spec);
+  RunnerResult<std::shared_ptr<Runner>> take(
+      const RunnerSpec& spec, Starting starting = Starting::in_a_share);
   // Kills all runners handed out; take() fails until resume().
   void cancel();
   void resume();
@@ -52,6 +58,7 @@ class RunnerPool {
         fault(RunnerFault::Kind::cancelled, "cancelled");
     bool done = false;
   };
+  std::shared_ptr<Runner> take_spare(const RunnerSpec& spec);
   void work();
   // How many spares of which kind to start now, if any. Called locked.
   std::optional<std::pair<RunnerSpec, int>> missing_spares() const;

@@ -41,7 +41,7 @@ RunnerResult<std::shared_ptr<Runner>> UnitCompiler::take_runner() {
       if (runner->usable()) return runner;
     }
   }
-  return pool_.take(options_.spec);
+  return pool_.take(options_.spec, Starting::at_once);
 }
 
 void UnitCompiler::give_back(std::shared_ptr<Runner> runner) {

@@ -65,14 +65,14 @@ RunnerResult<VerifyReport> verify(Workbench& bench, const std::string& text,
     if (options.stop && options.stop()) break;
     auto fresh = feed.next();
     if (!fresh) return own_fault(fresh.error());
-    const auto share = bench.lock().share(bench.stop());
-    if (!share) return fault(RunnerFault::Kind::cancelled, "cancelled");
     if (!examinee || !examinee->kernel.runner().usable()) {
       auto runner = bench.candidate_runner();
       if (!runner) return fault_of(runner);
       examinee =
           std::make_unique<Examinee>(std::move(*runner), *build, options.gate);
     }
+    const auto share = bench.lock().share(bench.stop());
+    if (!share) return fault(RunnerFault::Kind::cancelled, "cancelled");
     report.cases.push_back(examinee->gate.check(**fresh));
     // Whatever a failed case left bound or loaded goes with its runner. (Of a
     // kernel that is only wrong a GPU keeps nothing that others could find.)

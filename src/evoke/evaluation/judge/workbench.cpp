@@ -16,6 +16,8 @@ namespace fs = std::filesystem;
 
 // One process for all would be ended by its limits.
 constexpr int kMostCandidates = 64;
+// Of spares, where gates keep theirs: enough for two pairs of a confirmation.
+constexpr int kFewSpares = 4;
 
 Result<std::string> make_private_folder() {
   std::error_code error;
@@ -93,6 +95,7 @@ Result<std::unique_ptr<Workbench>> Workbench::open(
     *bench->lock_ = std::move(*lock);
   }
   if (options.spare_runners > 0) {
+    bench->num_spares_ = options.spare_runners;
     bench->pool_->keep_spares(
         bench->execute_spec(options.candidate_cpu_seconds),
         options.spare_runners);
@@ -129,18 +132,31 @@ RunnerResult<GateRunner> Workbench::gate_runner() {
   }
   auto fresh = candidate_runner();
   if (!fresh) return fault_of(fresh);
+  if (gates_share_runners()) {
+    // It lasts: nobody will want the next one in its place.
+    const std::lock_guard lock(gate_runners_mutex_);
+    if (num_spares_ > kFewSpares) {
+      pool_->keep_spares(execute_spec(options_.candidate_cpu_seconds),
+                         --num_spares_);
+    }
+  }
   return GateRunner{std::move(*fresh)};
 }
 
+bool Workbench::gates_share_runners() const {
+  return options_.gates_share_runners.value_or(greeting_.own_memory);
+}
+
 void Workbench::give_back(GateRunner gate_runner) {
-  if (!options_.gates_share_runners.value_or(greeting_.own_memory)) return;
+  if (!gates_share_runners()) return;
   if (++gate_runner.candidates >= kMostCandidates) return;
   const std::lock_guard lock(gate_runners_mutex_);
   gate_runners_.push_back(std::move(gate_runner));
 }
 
-RunnerResult<std::shared_ptr<Runner>> Workbench::lasting_runner() {
-  return pool_->take(execute_spec(0));
+RunnerResult<std::shared_ptr<Runner>> Workbench::lasting_runner(
+    Starting starting) {
+  return pool_->take(execute_spec(0), starting);
 }
 
 RunnerResult<std::shared_ptr<Runner>> Workbench::watched_runner(

@@ -79,7 +79,8 @@ class Workbench {
   // A fresh runner for a candidate, for a kernel that stays, or for a
   // candidate that a tool is to watch.
   RunnerResult<std::shared_ptr<Runner>> candidate_runner();
-  RunnerResult<std::shared_ptr<Runner>> lasting_runner();
+  RunnerResult<std::shared_ptr<Runner>> lasting_runner(
+      Starting starting = Starting::in_a_share);
   // For a search: one that was given back, where kernels cannot reach the
   // process that runs them, for starting one takes longer than most gates.
   RunnerResult<GateRunner> gate_runner();
@@ -113,6 +114,7 @@ class Workbench {
  private:
   Workbench(const Problem& problem, WorkbenchOptions options);
   RunnerSpec execute_spec(int64_t cpu_seconds) const;
+  bool gates_share_runners() const;
 
   const Problem& problem_;
   WorkbenchOptions options_;
@@ -127,6 +129,7 @@ class Workbench {
   PassedCases passed_cases_;
   std::mutex gate_runners_mutex_;
   std::vector<GateRunner> gate_runners_;  // free ones
+  int num_spares_ = 0;                    // that the pool keeps
   protocol::Greeting greeting_;
   Dialect dialect_ = Dialect::cpu;
 };
