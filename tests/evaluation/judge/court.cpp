@@ -38,6 +38,13 @@ Court& Court::shared() {
   return court;
 }
 
+Court& Court::apart() {
+  judge::WorkbenchOptions options;
+  options.runner_path = EVOKE_APART_RUNNER_PATH;
+  static Court court(options);
+  return court;
+}
+
 Court::Court(const judge::WorkbenchOptions& given)
     : problem_(make_attention_problem()) {
   judge::WorkbenchOptions options = given;

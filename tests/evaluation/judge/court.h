@@ -28,6 +28,8 @@ class Court {
  public:
   // Closed when the program ends.
   static Court& shared();
+  // The same on a device with memory and a clock of its own (apart_runner.cpp).
+  static Court& apart();
   explicit Court(const judge::WorkbenchOptions& options = {});
 
   const Problem& problem() const { return *problem_; }

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <set>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -31,9 +32,9 @@ test::KernelOptions small() {
   return options;
 }
 
-class RaceTest : public ::testing::Test {
+class Racing : public ::testing::Test {
  protected:
-  test::Court& court() { return test::Court::shared(); }
+  virtual test::Court& court() { return test::Court::shared(); }
   RaceTrack& track() { return court().track(); }
 
   RunnerResult<RaceResult> race(const std::string& text, Opponent& opponent,
@@ -48,7 +49,20 @@ class RaceTest : public ::testing::Test {
   std::unique_ptr<LoadedKernel> kernel_;
 };
 
-TEST_F(RaceTest, MeasuresEveryShapeInPairs) {
+// Whether the device has memory and a clock of its own.
+class RaceTest : public Racing, public ::testing::WithParamInterface<bool> {
+ protected:
+  test::Court& court() override {
+    return GetParam() ? test::Court::apart() : test::Court::shared();
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(All, RaceTest, ::testing::Bool(),
+                         [](const auto& instance) {
+                           return instance.param ? "Apart" : "Host";
+                         });
+
+TEST_P(RaceTest, MeasuresEveryShapeInPairs) {
   RaceTrack::Request request;
   request.num_pairs = 5;
   request.confidence = 0.9;
@@ -77,7 +91,7 @@ TEST_F(RaceTest, MeasuresEveryShapeInPairs) {
   EXPECT_EQ(again.speedup, shape.speedup);
 }
 
-TEST_F(RaceTest, TellsWhoDoesTheWorkManyTimes) {
+TEST_P(RaceTest, TellsWhoDoesTheWorkManyTimes) {
   const auto result = race(test::make_slow_kernel(kTimes), court().reference());
   ASSERT_TRUE(result) << result.error().message;
   ASSERT_FALSE(result->failure) << result->failure->failure.message;
@@ -93,7 +107,7 @@ TEST_F(RaceTest, TellsWhoDoesTheWorkManyTimes) {
   EXPECT_GT(turned->shapes.at(0).speedup, 1.4);
 }
 
-TEST_F(RaceTest, StopsEarlyWhenClearlyBelow) {
+TEST_P(RaceTest, StopsEarlyWhenClearlyBelow) {
   RaceTrack::Request request;
   request.num_pairs = 6;
   request.stop_below_fitness = 0.5;
@@ -110,7 +124,7 @@ TEST_F(RaceTest, StopsEarlyWhenClearlyBelow) {
   EXPECT_FALSE(whole->stopped_early);
 }
 
-TEST_F(RaceTest, WrongAnswersEndTheRace) {
+TEST_P(RaceTest, WrongAnswersEndTheRace) {
   auto options = small();
   options.keys = "visible / 2";
   const auto result = race(test::make_kernel(options), court().reference());
@@ -122,7 +136,7 @@ TEST_F(RaceTest, WrongAnswersEndTheRace) {
   EXPECT_TRUE(result->shapes.empty());
 }
 
-TEST_F(RaceTest, WritingOutsideEndsTheRace) {
+TEST_P(RaceTest, WritingOutsideEndsTheRace) {
   auto options = small();
   options.after = "  if (h == 3) out[D] = 0.5f;";
   const auto result = race(test::make_kernel(options), court().reference());
@@ -133,7 +147,7 @@ TEST_F(RaceTest, WritingOutsideEndsTheRace) {
 
 // Warm races run one copy again and again, each call with an output of its
 // own: one that answers by address shows.
-TEST_F(RaceTest, AnswersThatChangeEndTheRace) {
+TEST_P(RaceTest, AnswersThatChangeEndTheRace) {
   const auto warm = test::value_of(
       track().opponent("warm", test::honest_kernel(), CacheState::warm));
   auto options = small();
@@ -155,7 +169,18 @@ TEST_F(RaceTest, AnswersThatChangeEndTheRace) {
   EXPECT_EQ(honest->shapes.at(0).verdict, SpeedVerdict::cannot_tell);
 }
 
-TEST_F(RaceTest, ScratchIsPoisonedBetweenTimedBlocks) {
+TEST_P(RaceTest, ChangedInputsEndTheRace) {
+  if (!GetParam()) GTEST_SKIP() << "there inputs cannot be written";
+  auto options = small();
+  options.after = "  if (h == 0) const_cast<bfloat16*>(k)[0] = v[0];";
+  const auto result = race(test::make_kernel(options), court().reference());
+  ASSERT_TRUE(result) << result.error().message;
+  ASSERT_TRUE(result->failure);
+  EXPECT_TRUE(result->failure->failure.out_of_bounds);
+  EXPECT_THAT(result->failure->failure.message, HasSubstr("input 'key'"));
+}
+
+TEST_P(RaceTest, ScratchIsPoisonedBetweenTimedBlocks) {
   auto options = small();
   options.plan =
       "[scratch]\nnotes = { type = \"float32\", shape = [\"Hq\"] }\n"
@@ -177,7 +202,7 @@ TEST_F(RaceTest, ScratchIsPoisonedBetweenTimedBlocks) {
   EXPECT_TRUE(outside->failure->failure.out_of_bounds);
 }
 
-TEST_F(RaceTest, ACrashIsTheCandidatesFault) {
+TEST_P(RaceTest, ACrashIsTheCandidatesFault) {
   auto options = small();
   options.after = "  out[0] = k[int64_t{1} << 44];";
   const auto result = race(test::make_kernel(options), court().reference());
@@ -185,7 +210,7 @@ TEST_F(RaceTest, ACrashIsTheCandidatesFault) {
   EXPECT_EQ(result.error().kind, Kind::died);
 }
 
-TEST_F(RaceTest, CancelEndsARace) {
+TEST_P(RaceTest, CancelEndsARace) {
   auto options = small();
   options.before = "  volatile int forever = 1;\n  while (forever) {\n  }";
   const auto build = court().build(test::make_kernel(options));
@@ -205,7 +230,7 @@ TEST_F(RaceTest, CancelEndsARace) {
   EXPECT_TRUE(next) << next.error().message;
 }
 
-TEST_F(RaceTest, RacesSideBySideTakeTurns) {
+TEST_P(RaceTest, RacesSideBySideTakeTurns) {
   std::vector<std::thread> threads;
   std::atomic<int> measured{0};
   for (int t = 0; t < 2; ++t) {
@@ -222,7 +247,7 @@ TEST_F(RaceTest, RacesSideBySideTakeTurns) {
   EXPECT_EQ(measured, 2);
 }
 
-TEST_F(RaceTest, SecondRaceOfALoadedKernelWorks) {
+TEST_P(RaceTest, SecondRaceOfALoadedKernelWorks) {
   const auto first = race(test::honest_kernel(), court().reference());
   ASSERT_TRUE(first);
   RaceTrack::Request request;
@@ -231,15 +256,59 @@ TEST_F(RaceTest, SecondRaceOfALoadedKernelWorks) {
   EXPECT_TRUE(second) << second.error().message;
 }
 
+// What a runner on a device apart has said of answers that it brought over.
+int num_collected(LoadedKernel& kernel) {
+  int sum = 0;
+  std::istringstream lines(kernel.runner().output_tail());
+  std::string word;
+  for (int count = 0; lines >> word >> count;) sum += count;
+  return sum;
+}
+
+TEST(ArmTest, AnswersThatAreKnownStayWhereTheyAre) {
+  test::Court& court = test::Court::apart();
+  const auto build = court.build(test::honest_kernel());
+  TimingInputs::Options options;
+  options.max_copies = 8;
+  auto inputs = TimingInputs::make(
+      court.problem(), test::small_workload().shapes[0].shape, options);
+  ASSERT_TRUE(inputs) << inputs.error().message;
+  (*inputs)->fill();
+  const std::vector<int> slots = slots_for(CacheState::cold, 8);
+  const auto block = [&](LoadedKernel& kernel, Arm& arm) {
+    const int before = num_collected(kernel);
+    EXPECT_TRUE(arm.stage(slots, 10'000));
+    EXPECT_TRUE(arm.go(10'000));
+    const auto verified = arm.verify();
+    EXPECT_TRUE(verified && !*verified);
+    return num_collected(kernel) - before;
+  };
+  const auto first = court.load(*build);
+  const auto arm =
+      test::value_of(Arm::of_kernel("first", *first, *inputs, slots));
+  ASSERT_TRUE(arm->bind(slots));
+  EXPECT_EQ(block(*first, *arm), 8);
+  EXPECT_EQ(block(*first, *arm), 0);
+  // Whoever gave them.
+  const auto second = court.load(*build);
+  const auto other =
+      test::value_of(Arm::of_kernel("second", *second, *inputs, slots));
+  const auto ensured = other->ensure(slots, 10'000);
+  ASSERT_TRUE(ensured) << ensured.error().message;
+  EXPECT_FALSE(*ensured);
+  EXPECT_EQ(num_collected(*second), 0);
+  EXPECT_EQ(block(*second, *other), 0);
+}
+
 // Where candidates follow one another in one process.
-class StallTest : public RaceTest {
+class StallTest : public Racing {
  protected:
   void SetUp() override {
-    RaceTrackOptions options = RaceTest::track().options();
-    options.like = &RaceTest::track();
+    RaceTrackOptions options = Racing::track().options();
+    options.like = &Racing::track();
     options.one_process = true;
-    track_ = test::value_of(RaceTrack::open(
-        court().bench(), RaceTest::track().workload(), options));
+    track_ = test::value_of(
+        RaceTrack::open(court().bench(), Racing::track().workload(), options));
   }
   // How a kernel's race ends, and how many processes it took beside the one
   // that its gate would have.
@@ -301,7 +370,7 @@ TEST_F(StallTest, ACrashIsTheCandidatesFaultAndNobodyElses) {
   EXPECT_FALSE(next.result->failure);
 }
 
-class OpponentTest : public RaceTest {};
+class OpponentTest : public Racing {};
 
 TEST_F(OpponentTest, StaysInItsProcess) {
   const auto one = test::value_of(court().reference().side());
@@ -363,7 +432,7 @@ TEST_F(OpponentTest, AnUnknownBaselineSaysSo) {
 
 // With time for libraries under a sanitizer that they were not built for: with
 // MLX it takes 6 s, and on busy cores a call has taken more than ten.
-class BaselineOpponentTest : public RaceTest,
+class BaselineOpponentTest : public Racing,
                              public ::testing::WithParamInterface<const char*> {
  protected:
   void SetUp() override {
@@ -410,7 +479,7 @@ TEST_P(BaselineOpponentTest, IsRacedWhereItIsInstalled) {
   EXPECT_NE(test::value_of(baseline->side())->runner->pid(), before);
 }
 
-class RaceTrackTest : public RaceTest {};
+class RaceTrackTest : public Racing {};
 
 TEST_F(RaceTrackTest, KnowsWhatTheMachineCanDo) {
   const Roofline roofline = track().roofline();
@@ -426,7 +495,7 @@ TEST_F(RaceTrackTest, KnowsWhatTheMachineCanDo) {
 }
 
 // However many processes that takes.
-TEST_F(RaceTrackTest, CallsMayBeAskedToMeetUnseenInputs) {
+TEST_P(RaceTest, CallsMayBeAskedToMeetUnseenInputs) {
   RaceTrackOptions options;
   options.like = &track();
   options.min_copies = 24;

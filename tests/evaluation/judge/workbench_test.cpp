@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -15,6 +16,7 @@
 #include "tests/core/example_kernel.h"
 #include "tests/evaluation/judge/court.h"
 #include "tests/evaluation/judge/kernels.h"
+#include "tests/support/comes_true.h"
 #include "tests/support/runner_path.h"
 
 namespace evoke::judge {
@@ -160,6 +162,29 @@ TEST_F(WorkbenchTest, CancelStopsAndResumeGoesOn) {
   // At once, with no second attempt: nothing that was killed is used again.
   EXPECT_TRUE(bench().compile(build, one_shape()));
   EXPECT_TRUE(bench().candidate_runner());
+}
+
+TEST(GateRunners, ThatLastAreNotReplacedByFurtherSpares) {
+  WorkbenchOptions options;
+  options.gates_share_runners = true;
+  options.spare_runners = 6;
+  test::Court court(options);
+  Workbench& bench = court.bench();
+  const int compilers = 1;
+  const auto num_started = [&] { return bench.pool().num_started(); };
+  ASSERT_TRUE(test::comes_true([&] { return num_started() == compilers + 6; }));
+  std::vector<GateRunner> gates;
+  for (int i = 0; i < 3; ++i) {
+    gates.push_back(test::value_of(bench.gate_runner()));
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(num_started(), compilers + 6);
+  // The last of these leaves two of four.
+  const auto confirmed = test::value_of(bench.candidate_runner());
+  EXPECT_TRUE(test::comes_true([&] { return num_started() == compilers + 8; }));
+  const pid_t pid = gates.back().runner->pid();
+  bench.give_back(std::move(gates.back()));
+  EXPECT_EQ(test::value_of(bench.gate_runner()).runner->pid(), pid);
 }
 
 class WorkbenchOpenTest : public ::testing::Test {
