@@ -70,6 +70,21 @@ box = [64, 64, 1, 1]
 swizzle = 128
 
 [[variant]]
+name = "decode-tiny"
+when = "Lq == 1 && Hq / Hkv <= 8 && Lk <= 128 && B * Hkv <= 30"
+parameters = { decoding = 1, cluster_size = 1, promotion = 256, warps = 4 }
+[[variant.launch]]
+kernel = "decode"
+reads = ["query", "key", "value"]
+writes = ["output", "partial_output", "partial_sums", "tickets"]
+tensor_maps = ["key_stream", "value_stream"]
+threadgroups = ["cluster_size * groups", "Hkv", "B"]
+threads = ["warps * 32 + 32", 1, 1]
+cluster = ["cluster_size", 1, 1]
+min_blocks = "min_resident"
+dynamic_memory = "warps * stages * tiles * 8192 + (warps + cluster_size) * align_up(queries * (Hq / Hkv) * (D + 2) * 4, 16) + stages * 32 + 64"
+
+[[variant]]
 name = "decode-short"
 when = "Lq == 1 && Hq / Hkv <= 8 && Lk <= 512 && B * Hkv <= 30"
 parameters = { decoding = 1, cluster_size = 4, warps = 4 }
