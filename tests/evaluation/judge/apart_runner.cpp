@@ -1,6 +1,6 @@
 // A runner whose device is this processor, kept as if it had memory and a clock
-// of its own, like a GPU: what the judge does with such devices runs where there
-// is none. Not confined: only tests start it.
+// of its own, like a GPU: what the judge does with such devices runs where
+// there is none. Not confined: only tests start it.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
@@ -130,9 +130,9 @@ class ApartSession final : public DeviceSession {
     std::byte* host = nullptr;
     std::size_t size = 0;
     bool writable = false;
-    std::vector<std::byte> memory;      // a page more than the buffer
-    std::byte* begin = nullptr;         // in it, where a page begins
-    std::map<int64_t, std::string> sums;  // of inputs, by where they begin
+    std::vector<std::byte> memory;           // a page more than the buffer
+    std::byte* begin = nullptr;              // in it, where a page begins
+    std::map<int64_t, std::string> sums;     // of inputs, by where they begin
     std::map<int64_t, std::size_t> lasting;  // bytes, by where they begin
 
     // All but what lasts.
@@ -224,7 +224,8 @@ void serve(const runner::RunnerOptions& options) {
   device->info.own_memory = true;
   device->info.own_clock = true;
   if (device->session) {
-    device->session = std::make_unique<ApartSession>(std::move(device->session));
+    device->session =
+        std::make_unique<ApartSession>(std::move(device->session));
   }
   protocol::Greeting greeting;
   greeting.role = options.role;

@@ -21,7 +21,9 @@
 namespace evoke::protocol {
 
 // Raised with every change that an older side would misread.
-inline constexpr int kVersion = 3;
+inline constexpr int kVersion = 4;
+// Of a buffer: more is a mistake.
+inline constexpr int64_t kMaxBufferBytes = int64_t{1} << 40;
 
 // What a runner process is for. Only `execute` ever loads a candidate, only
 // `compile` ever starts a process.
