@@ -87,5 +87,45 @@ TEST(CudaSeedKernels, ResolveForTheShapesThatTheyAreFor) {
   }
 }
 
+// The evolved block of a seed.
+std::string code_of(const std::string& name) {
+  const std::string text =
+      read_seed(fs::path(EVOKE_KERNELS_FOLDER) / "attention" / "cuda" / name)
+          .text();
+  const std::string start = "// EVOLVE-BLOCK-START\n";
+  const std::size_t begin = text.find(start) + start.size();
+  return text.substr(begin, text.find("// EVOLVE-BLOCK-END") - begin);
+}
+
+void replace_all(std::string& text, const std::string& from,
+                 const std::string& to) {
+  for (std::size_t at = text.find(from); at != text.npos;
+       at = text.find(from, at + to.size())) {
+    text.replace(at, from.size(), to);
+  }
+}
+
+// A seed's code as one half of the composite: what its kernel calls goes into
+// a namespace.
+std::string half_of(const std::string& name, const std::string& space,
+                    const std::string& kernel) {
+  const std::string entry = "\nKERNEL(attend) {\n";
+  const std::string code = code_of(name);
+  const std::size_t at = code.find(entry);
+  return "namespace " + space + " {\n\n" + code.substr(0, at) +
+         "\n}  // namespace " + space + "\n\nKERNEL(" + kernel +
+         ") {\n  using namespace " + space + ";\n" +
+         code.substr(at + entry.size());
+}
+
+TEST(CudaSeedKernels, TheCompositeIsTheCodeOfTheTwoThatItNames) {
+  std::string decode = half_of("decode_stream.cu", "decoder", "decode");
+  replace_all(decode, "key_map", "key_stream");
+  replace_all(decode, "value_map", "value_stream");
+  EXPECT_EQ(
+      code_of("composite.cu"),
+      decode + "\n" + half_of("prefill_hopper.cu", "prefiller", "prefill"));
+}
+
 }  // namespace
 }  // namespace evoke::cuda
