@@ -150,7 +150,7 @@ std::span<std::byte> Arm::output_of(int slot) const {
 // means nothing until results are brought back. Baselines copy no more than
 // their answers, into what the host has wiped.
 void Arm::poison(std::span<const int> slots) {
-  if (!baseline_ && runner_->greeting().own_memory) return;
+  if (answers_are_apart()) return;
   for (const int slot : slots) {
     inputs_->set().write(slots_[static_cast<std::size_t>(slot)], output_index_,
                          output_of(slot));
@@ -235,8 +235,7 @@ RunnerResult<void> Arm::run_untimed(std::span<const int> slots,
   auto pushed = push(slots);
   if (!pushed) return pushed;
   protocol::Stage stage;
-  // Kernels' answers are looked at in a device's own memory first.
-  stage.collect = baseline_ || !has_own_clock();
+  stage.collect = !answers_are_apart();
   for (const int slot : slots) {
     stage.calls.push_back(calls_[static_cast<std::size_t>(slot)]);
   }
@@ -379,7 +378,7 @@ RunnerResult<std::optional<ArmFailure>> Arm::verify() {
 RunnerResult<std::optional<ArmFailure>> Arm::look_at(
     std::span<const int> slots) {
   std::vector<std::string> hashes;
-  if (!baseline_ && runner_->greeting().own_memory) {
+  if (answers_are_apart()) {
     auto failure = collect(slots, hashes);
     if (!failure || *failure) return failure;
   }

@@ -113,6 +113,11 @@ class Arm {
   // gives no digests.
   RunnerResult<std::optional<ArmFailure>> collect(
       std::span<const int> slots, std::vector<std::string>& hashes);
+  // Whether they are looked at in a device's own memory first, where a kernel
+  // leaves them.
+  bool answers_are_apart() const {
+    return !baseline_ && runner_->greeting().own_memory;
+  }
   bool is_decided(int slot, const std::string& hash) const;
   int num_checkers() const;
   // `hash`: of the slot's output, the judge's own or the device's digest.
