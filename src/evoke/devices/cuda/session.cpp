@@ -32,6 +32,10 @@ Result<Range> range_of(const BoundTensor& tensor) {
   return Range{static_cast<std::size_t>(begin - buffer.data()), bytes};
 }
 
+Tools::Bytes on_device(const Mirror& mirror, Range range) {
+  return {mirror.at(range.begin), range.bytes};
+}
+
 Range with_guards(Range range, std::size_t bytes) {
   const std::size_t begin = range.begin - std::min(range.begin, kGuardReach);
   return {begin, std::min(range.end() + kGuardReach, bytes) - begin};
@@ -227,7 +231,7 @@ Result<void> CudaSession::bring_inputs(const Call& call, bool again) {
         check(mirrors_->bring(*place.mirror, place.range), "copying inputs");
     if (!brought) return brought;
     places.push_back(place);
-    bytes.push_back({place.mirror->at(place.range.begin), place.range.bytes});
+    bytes.push_back(on_device(*place.mirror, place.range));
   }
   if (places.empty()) return {};
   auto sums = tools_->checksums(bytes);
@@ -323,7 +327,7 @@ void CudaSession::touch(std::span<const CallId> calls) {
   std::vector<Tools::Bytes> bytes;
   for (const CallId id : calls) {
     for (const Place& place : calls_.at(id)->inputs) {
-      bytes.push_back({place.mirror->at(place.range.begin), place.range.bytes});
+      bytes.push_back(on_device(*place.mirror, place.range));
     }
   }
   (void)tools_->checksums(bytes);
@@ -431,12 +435,12 @@ Result<DeviceDigests> CudaSession::digests(std::span<const CallId> calls) {
   const Inputs inputs = inputs_of(*found);
   std::vector<Tools::Bytes> bytes;
   for (const auto& [where, name] : inputs) {
-    bytes.push_back({where.first->at(where.second.begin), where.second.bytes});
+    bytes.push_back(on_device(*where.first, where.second));
   }
   for (const Call* call : *found) {
     for (std::size_t i = 0; i < call->num_outputs; ++i) {
       const Place& place = call->written[i];
-      bytes.push_back({place.mirror->at(place.range.begin), place.range.bytes});
+      bytes.push_back(on_device(*place.mirror, place.range));
     }
   }
   auto sums = tools_->checksums(bytes);
@@ -476,7 +480,7 @@ Result<std::string> CudaSession::collect(std::span<const CallId> calls) {
   const Inputs inputs = inputs_of(*found);
   std::vector<Tools::Bytes> bytes;
   for (const auto& [where, name] : inputs) {
-    bytes.push_back({where.first->at(where.second.begin), where.second.bytes});
+    bytes.push_back(on_device(*where.first, where.second));
   }
   if (auto done = check(driver_->stream_synchronize(stream_), "outputs");
       !done) {

@@ -162,14 +162,10 @@ void Judging::run_gate(Stage stage, const Workload& workload, GateLevel level,
   CaseFeed feed(bench_,
                 bench_.problem().gate_cases(build_->source(), workload, level),
                 draw);
-  // Where kernels run on another processor its share is held for each call of
-  // the runner, and not while answers are looked at.
-  std::optional<Runner::SharedCalls> shared_calls;
+  std::unique_ptr<Runner::SharedCalls> shared_calls;
   std::optional<Gate> gate;
   const auto open_gate = [&] {
-    if (bench_.greeting().own_clock) {
-      shared_calls.emplace(kernel_->runner(), bench_.lock(), bench_.stop());
-    }
+    shared_calls = bench_.shared_calls(kernel_->runner());
     gate.emplace(*kernel_, options, secret_seed(), &bench_.memory(),
                  bench_.stop());
   };

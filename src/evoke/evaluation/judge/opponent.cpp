@@ -36,16 +36,10 @@ RunnerResult<std::shared_ptr<Opponent::Side>> Opponent::side() {
   if (!runner) return fault_of(runner);
   const auto share = bench_.lock().share(bench_.stop());
   if (!share) return fault(Kind::cancelled, "cancelled");
-  auto started = start(std::move(*runner), /*practice_calls=*/0,
-                       std::vector<bool>(inputs_.size(), false));
+  auto started = fresh_side(std::move(*runner), /*practice_calls=*/0,
+                            std::vector<bool>(inputs_.size(), false));
   if (started) side_ = *started;
   return started;
-}
-
-RunnerResult<std::shared_ptr<Opponent::Side>> Opponent::fresh_side(
-    std::shared_ptr<Runner> runner, int practice_calls,
-    const std::vector<bool>& left_out) {
-  return start(std::move(runner), practice_calls, left_out);
 }
 
 void Opponent::restart() {
@@ -58,7 +52,7 @@ std::string Opponent::version() const {
   return side_ && !build_ ? side_->runner->greeting().baseline_version : "";
 }
 
-RunnerResult<std::shared_ptr<Opponent::Side>> Opponent::start(
+RunnerResult<std::shared_ptr<Opponent::Side>> Opponent::fresh_side(
     std::shared_ptr<Runner> runner, int practice_calls,
     const std::vector<bool>& left_out) {
   const auto side = std::make_shared<Side>();

@@ -48,9 +48,9 @@ class Opponent {
   // ended. Its arms have answered every copy of the inputs then, so that
   // nothing changes in them while candidates prepare beside it.
   RunnerResult<std::shared_ptr<Side>> side();
-  // Another process, for the caller alone, which has run so many copies of
-  // each shape for practice and knows none of the others. Shapes left out (one
-  // answer for each) have no arm. Kernels only; the caller holds the device.
+  // One in `runner`, for the caller alone, which holds the device: it has run
+  // so many copies of each shape for practice (0: all of them) and knows none
+  // of the others. Shapes left out (one answer for each) have no arm.
   RunnerResult<std::shared_ptr<Side>> fresh_side(
       std::shared_ptr<Runner> runner, int practice_calls,
       const std::vector<bool>& left_out);
@@ -63,10 +63,6 @@ class Opponent {
   const std::optional<KernelBuild>& build() const { return build_; }
 
  private:
-  // practice_calls 0: every copy.
-  RunnerResult<std::shared_ptr<Side>> start(std::shared_ptr<Runner> runner,
-                                            int practice_calls,
-                                            const std::vector<bool>& left_out);
   RunnerResult<void> add_arm(Side& side,
                              const std::shared_ptr<TimingInputs>& inputs,
                              int practice_calls);

@@ -73,17 +73,13 @@ RunnerResult<void> RaceTrack::race_once_unseen(const KernelBuild& candidate,
   if (!other) return fault_of(other);
   // A turn of its own, as one candidate of a search has, from practice to the
   // end of both processes.
-  std::optional<RaceTurns::Turn> turn;
-  std::optional<DeviceLock::Claim> held;
-  if (bench_.greeting().own_clock) {
-    if (auto taken = turns_->take(bench_.stop())) {
-      result.claim_ns += taken->claim_ns();
-      turn.emplace(*std::move(taken));
-    }
-  } else {
-    held = bench_.lock().share(bench_.stop());
-  }
+  const bool own_clock = bench_.greeting().own_clock;
+  const auto turn = own_clock ? turns_->take(bench_.stop())
+                              : std::optional<RaceTurns::Turn>();
+  auto held = own_clock ? std::optional<DeviceLock::Claim>()
+                        : bench_.lock().share(bench_.stop());
   if (!turn && !held) return fault(Kind::cancelled, "cancelled");
+  if (turn) result.claim_ns += turn->claim_ns();
   LoadedKernel kernel(std::move(*runner), candidate);
   auto pair =
       practise_unseen(kernel, opponent, std::move(*other), not_wanted, result);

@@ -36,6 +36,12 @@ void RunnerPool::keep_spares(const RunnerSpec& spec, int count) {
   changed_.notify_all();
 }
 
+void RunnerPool::keep_one_less(const RunnerSpec& spec, int least) {
+  const std::lock_guard lock(mutex_);
+  const auto wanted = wanted_.find(spec);
+  if (wanted != wanted_.end() && wanted->second > least) --wanted->second;
+}
+
 std::shared_ptr<Runner> RunnerPool::take_spare(const RunnerSpec& spec) {
   const std::lock_guard lock(mutex_);
   std::erase_if(handed_out_, [](const auto& each) { return each.expired(); });

@@ -42,6 +42,8 @@ class RunnerPool {
 
   // How many fresh runners of a kind to keep ready.
   void keep_spares(const RunnerSpec& spec, int count);
+  // One less than before, where that was more than `least`.
+  void keep_one_less(const RunnerSpec& spec, int least);
   // A fresh runner that has greeted; waits when no spare is ready.
   RunnerResult<std::shared_ptr<Runner>> take(
       const RunnerSpec& spec, Starting starting = Starting::in_a_share);

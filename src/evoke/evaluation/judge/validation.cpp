@@ -62,11 +62,7 @@ RunnerResult<std::optional<Complaint>> validate(
   std::optional<std::string> lost;
   {
     LoadedKernel kernel(*runner, build);
-    // As in a search's gate: see Judging::run_gate.
-    std::optional<Runner::SharedCalls> shared_calls;
-    if (bench.greeting().own_clock) {
-      shared_calls.emplace(**runner, bench.lock(), bench.stop());
-    }
+    const auto shared_calls = bench.shared_calls(**runner);
     Gate gate(kernel, kOptions, secret_seed());
     CaseFeed feed(bench, cases, std::nullopt);
     while (!feed.done() && !complaint) {

@@ -95,7 +95,6 @@ Result<std::unique_ptr<Workbench>> Workbench::open(
     *bench->lock_ = std::move(*lock);
   }
   if (options.spare_runners > 0) {
-    bench->num_spares_ = options.spare_runners;
     bench->pool_->keep_spares(
         bench->execute_spec(options.candidate_cpu_seconds),
         options.spare_runners);
@@ -121,6 +120,12 @@ std::optional<DeviceLock::Claim> Workbench::share_processor() const {
   return lock_->share(stop());
 }
 
+std::unique_ptr<Runner::SharedCalls> Workbench::shared_calls(
+    Runner& runner) const {
+  if (!greeting_.own_clock) return nullptr;
+  return std::make_unique<Runner::SharedCalls>(runner, *lock_, stop());
+}
+
 RunnerResult<GateRunner> Workbench::gate_runner() {
   {
     const std::lock_guard lock(gate_runners_mutex_);
@@ -134,11 +139,8 @@ RunnerResult<GateRunner> Workbench::gate_runner() {
   if (!fresh) return fault_of(fresh);
   if (gates_share_runners()) {
     // It lasts: nobody will want the next one in its place.
-    const std::lock_guard lock(gate_runners_mutex_);
-    if (num_spares_ > kFewSpares) {
-      pool_->keep_spares(execute_spec(options_.candidate_cpu_seconds),
-                         --num_spares_);
-    }
+    pool_->keep_one_less(execute_spec(options_.candidate_cpu_seconds),
+                         kFewSpares);
   }
   return GateRunner{std::move(*fresh)};
 }

@@ -68,6 +68,9 @@ class Workbench {
   // on it too, and nothing to hold where the device has a processor and a clock
   // of its own. Empty: stop() said so.
   std::optional<DeviceLock::Claim> share_processor() const;
+  // Where that is nothing: a share for each of the runner's calls, and not
+  // while its answers are looked at. Null elsewhere.
+  std::unique_ptr<Runner::SharedCalls> shared_calls(Runner& runner) const;
   // For gates, beside what races hold.
   DeviceMemory& memory() { return *memory_; }
   CompileCache* compile_cache() { return cache_ ? &*cache_ : nullptr; }
@@ -129,7 +132,6 @@ class Workbench {
   PassedCases passed_cases_;
   std::mutex gate_runners_mutex_;
   std::vector<GateRunner> gate_runners_;  // free ones
-  int num_spares_ = 0;                    // that the pool keeps
   protocol::Greeting greeting_;
   Dialect dialect_ = Dialect::cpu;
 };
